@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Hashable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.gateway.express_ground import Served, request, serving
 from zerosum.gateway.server import turns as turns_module
+from zerosum.gateway.server.takes_turns import TakesTurns
 from zerosum.gateway.server.turns import Turns
 
 
@@ -30,6 +34,15 @@ class Slow:
         self.waited += 1
 
 
+class Noting(Slow):
+    def __init__(self, caller: str, order: list[str]) -> None:
+        super().__init__(caller)
+        self._order = order
+
+    def receive(self, data: bytes) -> None:
+        self._order.append(f"{self.caller} {data.decode()}")
+
+
 async def test_what_comes_at_once_is_begun_in_order_with_others_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.005)
     turns, receiver, rounds = Turns(), Slow(), 0
@@ -49,12 +62,7 @@ async def test_what_comes_at_once_is_begun_in_order_with_others_in_between(monke
 async def test_callers_are_served_by_turns_and_a_connection_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.0)
     turns, order = Turns(), list[str]()
-
-    class Noting(Slow):
-        def receive(self, data: bytes) -> None:
-            order.append(f"{self.caller} {data.decode()}")
-
-    greedy, modest = Noting("greedy"), Noting("modest")
+    greedy, modest = Noting("greedy", order), Noting("modest", order)
     assert turns.has_come(greedy, b"0")
     for number in range(1, 50):
         assert not turns.has_come(greedy, b"%d" % number)
@@ -64,6 +72,42 @@ async def test_callers_are_served_by_turns_and_a_connection_in_its_order(monkeyp
         await asyncio.sleep(0)
     assert order[:4] == ["greedy 1", "modest 0", "greedy 2", "modest 1"]
     assert [line for line in order if line.startswith("greedy")] == [f"greedy {number}" for number in range(1, 50)]
+
+
+async def test_a_connection_that_asks_as_somebody_else_does_not_overtake_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.0)
+    turns, taken = Turns(), list[bytes]()
+
+    class Changing(TakesTurns):
+        """A proxy's: each request is somebody else's."""
+
+        def __init__(self) -> None:
+            self.transport: Any = SimpleNamespace(is_closing=lambda: False)
+            self.flow: Any = SimpleNamespace(pause_reading=lambda: None, resume_reading=lambda: None)
+
+        @property
+        def turns(self) -> Turns:
+            return turns
+
+        def _asks_as(self) -> Hashable:
+            return len(taken)
+
+        def _take(self, data: bytes) -> None:
+            taken.append(data)
+
+    others, changing = Noting("others", []), Changing()
+    assert turns.has_come(others, b"")
+    for number in range(3):
+        turns.has_come(others, b"%d" % number)
+        changing.data_received(b"%d" % number)
+        if number == 1:
+            while not taken:
+                await asyncio.sleep(0)
+    while len(turns):
+        await asyncio.sleep(0)
+    assert taken == [b"0", b"1", b"2"]
 
 
 async def test_one_by_one_each_has_its_turn_at_once() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.planted.client_plants import CLIENT_PLANTS
 from tests.planted.log_plants import LOG_PLANTS
+from tests.planted.overload_plants import OVERLOAD_PLANTS
 from tests.planted.plant import Edit, Plant, in_database, plant
 from tests.planted.proof_plants import (
     CHAINS,
@@ -623,5 +624,6 @@ PLANTS: tuple[Plant, ...] = (
     *INSTANT_PLANTS,
     *CLIENT_PLANTS,
     *LOG_PLANTS,
+    *OVERLOAD_PLANTS,
     *RESTORE_PLANTS,
 )

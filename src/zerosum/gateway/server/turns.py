@@ -44,10 +44,10 @@ class Turns:
         return self._pieces
 
     def has_come(self, receiver: Receiver, data: bytes) -> bool:
-        """Whether it is their turn now. If not, they are received later."""
+        """Whether it is their turn now. If not, they are received later. Where something waits, the time is over."""
         if not self._is_in_round:
             self._begin_round()
-        elif self._waiting or perf_counter() >= self._until:
+        elif perf_counter() >= self._until:
             self._waiting.setdefault(receiver.caller, deque()).append((receiver, data))
             self._pieces += 1
             receiver.wait_for_turn()
