@@ -57,8 +57,8 @@ OVERLOAD_PLANTS = (
         "a connection that asks as somebody else overtakes itself",
         OVERLOAD,
         "src/zerosum/gateway/server/takes_turns.py",
-        "        if not self._pieces_waiting:\n            self._waits_as",
-        "        if True:\n            self._waits_as",
+        "if not self._pieces_waiting:\n            self._waits_as",
+        "if True:\n            self._waits_as",
         f"{TAKEN}test_a_connection_that_asks_as_somebody_else_does_not_overtake_itself",
     ),
     plant(
