@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
+from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -15,10 +16,15 @@ from hypothesis import strategies as st
 
 from zerosum.domain.errors import InsufficientFunds, Overloaded
 from zerosum.domain.ledger.outcome import Refused
-from zerosum.services.committing.committer import WORKS_TAKEN_ALWAYS, Committer, CommitterOptions
+from zerosum.services.committing.committer import (
+    COMMANDS_TAKEN_ALWAYS,
+    WORKS_TAKEN_ALWAYS,
+    Committer,
+    CommitterOptions,
+)
 from zerosum.services.committing.fair_queue import SERVED_LEDGERS_MAX, FairQueue
 from zerosum.services.committing.held_up import HeldUp
-from zerosum.services.committing.lane_loop import BATCH_COMMANDS_MAX, CommitterStats
+from zerosum.services.committing.lane_loop import BATCH_COMMANDS_MIN, BATCH_SECONDS, CommitterStats
 from zerosum.services.committing.pace import Pace, Pressure
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Work
@@ -110,7 +116,7 @@ def test_what_is_remembered_of_those_who_wait_no_more_is_bounded() -> None:
 def pressed(queue: FairQueue, commands_per_second: float) -> Pressure:
     pace = Pace()
     pace.landed(round(commands_per_second), 10.0, 11.0)
-    return Pressure(queue, pace, seconds_max=0.5, works_min=4, batch_commands=100)
+    return Pressure(queue, pace, seconds_max=0.5, works_min=4, commands_min=100)
 
 
 def test_only_whose_own_works_would_wait_too_long_has_too_many() -> None:
@@ -135,7 +141,7 @@ def test_few_requests_are_never_too_much_however_large() -> None:
     assert pressed(queue, 100).is_too_much(GREEDY)
 
 
-def test_what_the_next_batch_has_room_for_is_never_too_much() -> None:
+def test_few_commands_are_never_too_much_however_slow() -> None:
     queue = FairQueue()
     for _ in range(100):
         queue.append(work(GREEDY))
@@ -160,6 +166,13 @@ def test_batches_that_are_on_their_way_together_share_the_time() -> None:
     for batch in range(50):
         pace.landed(10, 0.01 * batch - 0.01, 0.01 * batch + 0.01)
     assert pace.seconds_for(1_000) == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_batch_is_no_larger_than_goes_in_a_tenth_of_a_second() -> None:
+    pace = Pace()
+    assert pace.commands_in(BATCH_SECONDS) == inf
+    pace.landed(300, 10.0, 10.5)
+    assert pace.commands_in(BATCH_SECONDS) == pytest.approx(60.0)
 
 
 # --- In the committer ------------------------------------------------------------------------------------------------
@@ -210,7 +223,7 @@ async def test_a_flood_of_one_ledger_is_refused_and_another_is_served_in_between
         await hand_over(GREEDY, 100)  # tells the pace: a thousand a second
         flood = [hand_over(GREEDY, 20) for _ in range(200)]
         taken = [one for one in flood if not one.done()]
-        assert WORKS_TAKEN_ALWAYS <= len(taken) <= WORKS_TAKEN_ALWAYS + BATCH_COMMANDS_MAX / 20 + 1
+        assert WORKS_TAKEN_ALWAYS <= len(taken) <= WORKS_TAKEN_ALWAYS + COMMANDS_TAKEN_ALWAYS / 20 + 1
         refused = [one for one in flood if one.done()]
         for one in refused:
             assert isinstance(one.exception(), Overloaded)
@@ -218,7 +231,7 @@ async def test_a_flood_of_one_ledger_is_refused_and_another_is_served_in_between
         modest = hand_over(MODEST)
         assert not modest.done()
         await modest
-        assert len(carrier.order) <= 1 + 2 * BATCH_COMMANDS_MAX / 20, "in the next batch or the one behind it"
+        assert len(carrier.order) <= 2 + 2 * BATCH_COMMANDS_MIN / 20, "in the next batch or the one behind it"
         assert committer.queued_commands > 0, "most of the flood still waits"
         await asyncio.gather(*taken)
         assert not committer.is_too_much(GREEDY)

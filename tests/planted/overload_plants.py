@@ -41,8 +41,8 @@ OVERLOAD_PLANTS = (
         "few callers with large requests are a flood",
         OVERLOAD,
         PACE,
-        "if queue.commands <= self._batch_commands or queue.waiting(ledger_id).works < self._works_min:",
-        "if queue.commands <= self._batch_commands:",
+        "if queue.commands <= self._commands_min or queue.waiting(ledger_id).works < self._works_min:",
+        "if queue.commands <= self._commands_min:",
         f"{FAIR}test_few_requests_are_never_too_much_however_large",
     ),
     plant(

@@ -22,13 +22,16 @@ from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer
 from zerosum.domain.traces import current_origins
 from zerosum.services.committing.fair_queue import FairQueue
-from zerosum.services.committing.lane_loop import BATCH_COMMANDS_MAX, Carrier, CommitterStats, Lane
+from zerosum.services.committing.lane_loop import Carrier, CommitterStats, Lane
 from zerosum.services.committing.pace import Pressure
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Answers, Work, outcome_unknown
 
 WORKS_TAKEN_ALWAYS = 64
 """So many of a ledger may wait, however long. Few callers with large requests are no flood, and wait for themselves."""
+
+COMMANDS_TAKEN_ALWAYS = 1_000
+"""Of all ledgers together, however slowly they are carried out: a stall of PostgreSQL is no flood either."""
 
 SWEEP_SECONDS = 0.1
 """How often deadlines are looked at; a caller may wait this much longer than its deadline."""
@@ -67,7 +70,7 @@ class Committer:
             stats.pace,
             seconds_max=options.queue_seconds_max,
             works_min=WORKS_TAKEN_ALWAYS,
-            batch_commands=BATCH_COMMANDS_MAX,
+            commands_min=COMMANDS_TAKEN_ALWAYS,
         )
         self.is_too_much = pressure.is_too_much
         """Whether more of a ledger is refused at present: so many of its works wait, and would for so long."""

@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 BATCH_COMMANDS_MAX = 1000
 """Beyond this a batch gains nothing and its neighbours wait longer."""
 
+BATCH_SECONDS, BATCH_COMMANDS_MIN = 0.1, 100
+"""Nor is more taken than goes in so long at the pace of the last ones, or than so many: who comes next waits for it."""
+
 GATHER_SECONDS_MAX = 0.002
 """How long a lane waits for the callers it has just answered to come back, so that they share one transaction."""
 
@@ -348,11 +351,12 @@ class Lane:
         return self.ordered.commands + self.shared.commands
 
     def _gather(self) -> list[Work]:
-        """Everything that waits, up to the bound; at least one work however large."""
+        """Everything that waits, up to the bounds; at least one work however large."""
         works: list[Work] = []
         count = 0
+        most = min(BATCH_COMMANDS_MAX, max(BATCH_COMMANDS_MIN, self.stats.pace.commands_in(BATCH_SECONDS)))
         for queue in (self.ordered, self.shared):
-            while queue and (not works or count + queue.next_commands <= BATCH_COMMANDS_MAX):
+            while queue and (not works or count + queue.next_commands <= most):
                 work = queue.take()
                 works.append(work)
                 count += len(work.commands)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import inf
 from uuid import UUID
 
 from zerosum.services.committing.fair_queue import FairQueue
@@ -28,26 +28,25 @@ class Pace:
     def seconds_for(self, commands: int) -> float:
         return commands * self._seconds / self._commands if self._commands else 0.0
 
+    def commands_in(self, seconds: float) -> float:
+        """Endless before the first batch: nothing is known to be slow."""
+        return seconds * self._commands / self._seconds if self._seconds else inf
+
 
 class Pressure:
     """Whether what a ledger hands over now would wait for too long.
 
-    Small callers of it do not suffer for large ones: `works_min` requests may wait whatever they ask for, and what the
-    next batch has room for is never too much.
+    Few are no flood: `works_min` requests of a ledger may wait whatever they ask for, and so may `commands_min` commands,
+    whosever they are.
     """
 
-    def __init__(
-        self, queue: FairQueue, pace: Pace, *, seconds_max: float, works_min: int, batch_commands: int
-    ) -> None:
+    def __init__(self, queue: FairQueue, pace: Pace, *, seconds_max: float, works_min: int, commands_min: int) -> None:
         self._queue, self._pace = queue, pace
-        self._seconds_max, self._works_min, self._batch_commands = seconds_max, works_min, batch_commands
+        self._seconds_max, self._works_min, self._commands_min = seconds_max, works_min, commands_min
 
     def is_too_much(self, ledger_id: UUID) -> bool:
         queue = self._queue
-        if queue.commands <= self._batch_commands or queue.waiting(ledger_id).works < self._works_min:
+        if queue.commands <= self._commands_min or queue.waiting(ledger_id).works < self._works_min:
             return False
         ahead = queue.commands_ahead(ledger_id)
-        return ahead > self._batch_commands and self._pace.seconds_for(ahead) > self._seconds_max
-
-
-IsTooMuch = Callable[[UUID], bool]
+        return ahead > self._commands_min and self._pace.seconds_for(ahead) > self._seconds_max
