@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 from zerosum.domain.errors import (
     DomainError,
@@ -147,7 +148,7 @@ class Gateway:
                 standard_headers=self.standard_headers,
                 conclude=self.conclude,
                 render=render,
-                has_unknown_keys=lambda: bool(self._unknown_keys),
+                may_be_unknown=self._may_be_unknown,
                 observe=self.observe,
                 begin_trace=begin_trace,
             ),
@@ -305,6 +306,11 @@ class Gateway:
             await exchange.answer(answer)
         else:
             await self._dispatch(exchange, policy, call)
+
+    def _may_be_unknown(self, ledger_id: UUID, key: str | None) -> bool:
+        """Whether perhaps nobody may say of it that nothing was done. Without one the keys are in a body."""
+        keys = self._unknown_keys
+        return keys is not None and bool(keys) and (key is None or keys.has_any([(ledger_id, key)]))
 
     def _true_of_its_key(self, exchange: RequestState, refusal: DomainError) -> DomainError:
         """That nothing was done is not said of a key whose COMMIT was lost.

@@ -7,6 +7,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -77,8 +78,9 @@ class Journey:
             return False
         try:
             leased = around.charging.find_leased(exchange, call.principal, self._policy)
-            if leased is not None and around.admission.is_too_much(call.principal.ledger_id, self._policy):
-                return self._turn_away(leased)
+            ledger_id = call.principal.ledger_id
+            if leased is not None and around.admission.is_too_much(ledger_id, self._policy):
+                return self._turn_away(leased, ledger_id)
             begun = None if leased is None else self._hand_over()
         except DomainError:
             return False  # Found again, and told, on the ordinary way.
@@ -97,11 +99,11 @@ class Journey:
         begun.outcome.add_done_callback(self._on_outcome)
         return True
 
-    def _turn_away(self, leased: Leased) -> bool:
+    def _turn_away(self, leased: Leased, ledger_id: UUID) -> bool:
         """More than can be done in time: many such answers must cost little. Whether it is refused here."""
         around, exchange = self._way.surroundings, self._exchange
-        if around.has_unknown_keys():
-            return False  # Of this key perhaps nobody may say that nothing was done.
+        if around.may_be_unknown(ledger_id, self._call.idempotency_key):
+            return False  # Then it is not true that nothing was done.
         around.charging.charge_leased(exchange, leased, self._policy)
         exchange.body_is_read = True
         refusal = exchange.refusal = around.admission.refusal()

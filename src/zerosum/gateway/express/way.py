@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
+from uuid import UUID
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -37,8 +38,8 @@ class Surroundings:
     standard_headers: Headers
     conclude: Concluding
     render: Render
-    has_unknown_keys: Callable[[], bool]
-    """Then nobody is refused without a look at the key."""
+    may_be_unknown: Callable[[UUID, str | None], bool]
+    """Of a ledger and a key, or of all in a body."""
     observe: Observe
     begin_trace: BeginTrace | None
 
