@@ -36,7 +36,7 @@ class Pace:
 class Pressure:
     """Whether what a ledger hands over now would wait for too long.
 
-    Few are no flood: `works_min` requests of a ledger may wait whatever they ask for, and so may `commands_min` commands
+    Few are no flood: `works_min` requests of a ledger may wait whatever they ask for, and `commands_min` commands
     of any.
     """
 
