@@ -169,7 +169,7 @@ def is_over(world: World) -> bool:
 
 
 def _stored(lies: int, commit: int) -> int:
-    return NOTHING if lies <= LEASE else max(lies, commit)
+    return NOTHING if lies < 0 else max(lies, commit)
 
 
 def _shown(world: World, reader: Reader, value: int) -> World:
