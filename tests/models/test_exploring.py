@@ -22,9 +22,13 @@ def poured(jugs: Jugs) -> Iterator[tuple[str, Jugs]]:
     yield "big into small", (small + min(big, 3 - small), big - min(big, 3 - small))
 
 
+def four_litres(jugs: Jugs) -> str | None:
+    return "four litres" if jugs[1] == 4 else None
+
+
 def test_it_finds_the_fewest_steps() -> None:
     with pytest.raises(Broken, match="four litres") as found:
-        explore(Model((0, 0), poured, lambda jugs: "four litres" if jugs[1] == 4 else None))
+        explore(Model((0, 0), poured, four_litres))
     assert str(found.value).splitlines()[1:] == [
         "  fill big",
         "  big into small",
