@@ -51,7 +51,9 @@ def test_all_code_that_it_names_is_there() -> None:
     assert len(named) > 60
     gone = sorted({f"{path}::{name}" for path, name in named if name not in _names_in(path)})
     gone += [path for path in _CODE_FILES.findall(_page()) if not (PACKAGE / path).is_file()]
-    assert not gone, f"docs/{PAGE} names what is gone: {gone}. Name what the step is now, and look whether it is the same."
+    assert not gone, (
+        f"docs/{PAGE} names what is gone: {gone}. Name what the step is now, and look whether it is the same."
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
