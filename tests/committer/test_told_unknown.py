@@ -60,7 +60,7 @@ class Slow:
 @asynccontextmanager
 async def slow_committer(test_database: TestDatabase, **bounds: Any) -> AsyncIterator[tuple[Slow, Committer]]:
     slow = Slow(test_database.service_dsn)
-    async with running_committer(slow, deadline_seconds=DEADLINE_SECONDS, **bounds) as committer:
+    async with running_committer(slow, **{"deadline_seconds": DEADLINE_SECONDS, **bounds}) as committer:
         try:
             yield slow, committer
         finally:
@@ -135,7 +135,8 @@ async def test_whose_key_somebody_else_holds_when_time_is_over_is_told_unknown(
     source, target = await ground.open(2, floor=None)
     command = ground.transfer(source, target, "1.00", "the-key")
     async with (
-        slow_committer(test_database, queue_commands_max=1) as (_, committer),
+        # Less than its patience, so that it is held up when its deadline passes.
+        slow_committer(test_database, queue_commands_max=1, deadline_seconds=1.8) as (_, committer),
         holding(superuser, INSERT_KEYS, ground.ledger_id, ["the-key"]),
     ):
         with pytest.raises(OutcomeUnknown):

@@ -168,15 +168,16 @@ async def test_that_nothing_was_there_is_of_the_moment_at_which_it_was_asked(
     test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
 ) -> None:
     """What arrives between the look and the answer is not known to whoever hears the answer late."""
-    async with ground(test_database, servers, ledger_id, tmp_path, never=1.0) as here:
+    async with ground(test_database, servers, ledger_id, tmp_path, acme_rules={"timeout_seconds": 10.0}) as here:
         payment = await here.paid()
-        await here.turn("acme")
+        async with here.service.database.operator_work() as connection:
+            await claim_due_calls(connection, "acme", now(), later(30)(), 10)
         outside = here.service.settings.processors()["acme"]
         slow = SlowToTell(outside.processor)
         asked = replace(outside, processor=slow)
 
         def clock() -> datetime:
-            return later(20 if slow.asked.is_set() else 10)()
+            return later(70 if slow.asked.is_set() else 50)()
 
         turn = asyncio.create_task(here.turn_with(asked, clock))
         assert await asyncio.to_thread(slow.asked.wait, 10)
@@ -184,6 +185,7 @@ async def test_that_nothing_was_there_is_of_the_moment_at_which_it_was_asked(
         await turn
         call = await here.call_of(payment)
         assert (call["processor"], call["moves"]) == ("acme", [])
+        assert call["last_error"] == "the processor knows nothing of it"
 
 
 async def test_a_word_that_comes_while_the_next_one_is_looked_up_is_heeded(
