@@ -1,6 +1,6 @@
 """Whoever was told that nobody knows is not told afterwards that nothing was done; nor is whoever is still carried out.
 
-The first three were found by the model of the committer (`tests/models/committer.py`).
+Found with the model of the committer (docs/MODELS.md).
 """
 
 from __future__ import annotations

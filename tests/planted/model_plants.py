@@ -1,4 +1,4 @@
-"""Bugs that models of the protocols have found in the code (docs/MODELS.md), put back."""
+"""Bugs that were found with the models of the protocols (docs/MODELS.md), put back."""
 
 from __future__ import annotations
 
