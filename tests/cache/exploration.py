@@ -5,21 +5,21 @@ Redis, stores if so, and acknowledges; where a call is lost, it waits first. A r
 then fills. Each works through a process, whose link to Redis can break and come
 back. What a link lost may still be carried out by Redis, at any later moment. Accidents are limited in number.
 
-From each state every possible step is taken, with the cache's own code and scripts, and states that were seen before
-are not looked at again; so the search ends, and has then seen every order. After each step the promise is checked.
+From each world every possible step is taken (`tests/models/exploring.py`), with the cache's own code and scripts. After
+each step the promise is checked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from tests.models.exploring import Broken, Search
 from zerosum.adapters.balance_cache import BalanceCache, Lease
 from zerosum.adapters.balance_text import parse_balance
 from zerosum.adapters.redis import RedisAway, RedisLink, Script
@@ -129,7 +129,7 @@ class World:
         return None if epoch is None else found.get(b"%b:%b:%b" % (EPOCH_KEY.encode(), epoch, ACCOUNT.hex.encode()))
 
 
-class StaleRead(Exception):
+class StaleRead(Broken):
     """Somebody could read an older balance than one that was acknowledged before."""
 
 
@@ -218,19 +218,13 @@ class Exploration:
         for cache in self._caches:
             await cache._open_to_readers()
         begin = replace(begin, redis=await self._real.stock())
-        seen = {_likeness(begin)}
-        todo: deque[tuple[World, tuple[str, ...]]] = deque([(begin, ())])
-        while todo:
-            world, path = todo.popleft()
+        search = Search(begin, _likeness, STATES_MAX)
+        for world in search:
             for name, act in self._possible(world):
                 after = await self._after(world, act)
                 self.steps += 1
-                _check(after, (*path, name))
-                likeness = _likeness(after)
-                if likeness not in seen:
-                    seen.add(likeness)
-                    todo.append((after, (*path, name)))
-            assert len(seen) < STATES_MAX, "too large to search"
+                _check(after, search.steps_by(name))
+                search.reaches(name, after)
 
     async def _after(self, world: World, act: Act) -> World:
         """Taken again where the real link was lost meanwhile, as on a machine that is too busy to reply in time."""
@@ -390,7 +384,7 @@ def _acknowledge(world: World, writer: Writer, *, is_known_to_all: bool) -> Worl
     )
 
 
-def _check(world: World, path: tuple[str, ...]) -> None:
+def _check(world: World, path: Sequence[str]) -> None:
     """Nobody can read an older version than he was promised, nor one that does not exist, nor a wrong balance."""
     text = world.value
     balance = parse_balance(text, LEDGER, ACCOUNT)
@@ -399,7 +393,7 @@ def _check(world: World, path: tuple[str, ...]) -> None:
         return
     promised = max(world.promised, *(process.promised for process in world.processes if process.link == "up"), 0)
     if not promised <= balance.version <= world.committed or balance.posted != f"{balance.version}.00":
-        raise StaleRead(f"{balance}, but {promised} was promised, after\n  " + "\n  ".join(path))
+        raise StaleRead(f"{balance}, but {promised} was promised", path)
 
 
 def _likeness(world: World) -> str:

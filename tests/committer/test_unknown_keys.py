@@ -87,16 +87,19 @@ async def test_a_key_that_is_asked_again_while_the_database_is_away_is_unknown_i
                 await committer.carry_out(command)
             with pytest.raises(OutcomeUnknown):
                 await committer.carry_out_each([other, command])
-            with pytest.raises(Unavailable):
+            with pytest.raises(OutcomeUnknown):  # It was told so with the one that is not known.
                 await committer.carry_out(other)
+            with pytest.raises(Unavailable):
+                await committer.carry_out(ground.transfer(source, target, "3.00"))
 
         await asyncio.gather(must_be_unknown(losing), must_be_unknown(another))  # each waits for its deadline
     async with committing(connecting(test_database.service_dsn), keys) as committer:
         assert isinstance(await committer.carry_out(command), Replayed if commits else Posted)
-    assert len(keys) == 0, "it is known"
+        assert isinstance(await committer.carry_out(other), Posted)
+    assert len(keys) == 0, "they are known"
     async with committing(outage, keys) as committer:
         with pytest.raises(Unavailable):
-            await committer.carry_out(other)
+            await committer.carry_out(ground.transfer(source, target, "4.00"))
 
 
 async def test_a_committer_that_stops_does_not_say_that_nothing_was_done_with_an_unknown_key(

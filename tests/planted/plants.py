@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.planted.client_plants import CLIENT_PLANTS
 from tests.planted.log_plants import LOG_PLANTS
 from tests.planted.overload_plants import OVERLOAD_PLANTS
+from tests.planted.model_plants import MODEL_PLANTS
 from tests.planted.plant import Edit, Plant, in_database, plant
 from tests.planted.proof_plants import (
     CHAINS,
@@ -626,4 +627,5 @@ PLANTS: tuple[Plant, ...] = (
     *LOG_PLANTS,
     *OVERLOAD_PLANTS,
     *RESTORE_PLANTS,
+    *MODEL_PLANTS,
 )

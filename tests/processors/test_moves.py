@@ -35,6 +35,7 @@ from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.processor_moves import Mover
 from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.outside_processors import Outside
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -73,12 +74,13 @@ class Ground:
     beta: Sandbox
 
     async def turn(self, name: str, clock: Callable[[], datetime] = now, committer: Any = None) -> int:
+        return await self.turn_with(live_processors(self.service.settings).processors[name], clock, committer)
+
+    async def turn_with(self, outside: Outside, clock: Callable[[], datetime] = now, committer: Any = None) -> int:
         service, by = self.service, committer or self.service.committer
-        live = live_processors(service.settings)
         accounts = bare_accounts(service.database, clock)
-        mover = Mover(service.database, by, accounts, live, clock)
-        completer = Completer(service.database, by, live.processors[name], clock, mover=mover)
-        return await completer.run_once()
+        mover = Mover(service.database, by, accounts, live_processors(service.settings), clock)
+        return await Completer(service.database, by, outside, clock, mover=mover).run_once()
 
     async def paid(self, **members: Any) -> dict[str, Any]:
         return await withdrawn(self.client, processor="auto", **members)

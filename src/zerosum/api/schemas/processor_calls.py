@@ -92,7 +92,7 @@ class MoveResponse(Response):
         str | None, Field(description="In its own words, or what went wrong.", examples=["issuer_unavailable"])
     ]
     attempts: Annotated[int, Field(description="How often it was asked.", examples=[1])]
-    sent_at: Annotated[Time | None, Field(description="When it was asked last. Null: never.")]
+    sent_at: Annotated[Time | None, Field(description="When it was, or may have been, asked last. Null: never.")]
     processor_payment_id: Annotated[str | None, Field(description="How it calls the payment.", examples=["po_71"])]
     journal_entry_id: Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "What has moved it.")]
     moved_at: Annotated[Time, Field(description="When that was.")]
@@ -128,7 +128,9 @@ class ProcessorCallResponse(Response):
     state: Annotated[CallStateName, Field(description="How far it has come.")]
     attempts: Annotated[int, Field(description="How often the processor was asked.", examples=[1])]
     next_at: Annotated[Time | None, Field(description="When it is asked again. Null where nobody asks any more.")]
-    sent_at: Annotated[Time | None, Field(description="When it was asked; of several times, the last.")]
+    sent_at: Annotated[
+        Time | None, Field(description="When it was, or may have been, asked; of several times, the last.")
+    ]
     last_error: Annotated[
         str | None, Field(description="Why the last attempt has no outcome.", examples=["no reply in time"])
     ]

@@ -89,7 +89,8 @@ class ClaimedCall(NamedTuple):
     number: int = 1
     routing: Mapping[str, Any] | None = None
     sent_at: datetime | None = None
-    """When it was sent last, as far as that is known: where its sender has died, before this claim could be made."""
+    """When it was sent last, as far as that is known: where its sender has died or stands still, not behind this, which
+    is when his claim has lapsed."""
     lapses_at: datetime | None = None
     """From when on others may claim it."""
     processor_payment_id: str | None = None
@@ -102,7 +103,9 @@ with due as (
     order by next_at, ledger_id, id limit :limit for update skip locked
 ), claimed as (
     update processor_calls call
-    set state = 'sent', next_at = :until, attempts = call.attempts + 1, sent_at = coalesce(call.sent_at, :now)
+    set state = 'sent', next_at = :until, attempts = call.attempts + 1,
+        sent_at = case when call.state = 'sent' then greatest(call.sent_at, call.next_at)
+                       else coalesce(call.sent_at, :now) end
     from due where call.ledger_id = due.ledger_id and call.id = due.id
     returning call.*
 )

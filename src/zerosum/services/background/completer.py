@@ -71,8 +71,8 @@ class _Known:
     """What it says of the processor, where there is no answer. None: nothing, for that was not asked."""
     is_unsent: bool = False
     """Nothing has reached the processor."""
-    is_absent: bool = False
-    """It knows nothing of the key, and is not asked again: another one may be."""
+    absent_at: datetime | None = None
+    """It knew nothing of the key when it was asked then, and is not asked again: another one may be."""
     was_sent: bool = False
     """Something was, or may have been, in this attempt."""
     parks: bool = False
@@ -254,9 +254,9 @@ class Completer:
         answer = known.answer
         if answer is not None:
             return MoveReason.DECLINED if self._is_technical(answer) else None
-        if known.is_absent:
-            # As long as a claim lasts, what was sent may still be on its way.
-            is_over = call.sent_at is not None and self._now() >= call.sent_at + self._claim_lasts
+        if known.absent_at is not None:
+            # As long as a claim lasts, what was sent may still be on its way. What has arrived since is not known.
+            is_over = call.sent_at is not None and known.absent_at >= call.sent_at + self._claim_lasts
             return MoveReason.ABSENT if is_over else None
         # At a later attempt an earlier one may have reached it.
         return MoveReason.NOT_SENT if known.is_unsent and call.attempts == 1 else None
@@ -283,7 +283,7 @@ class Completer:
     async def _known(self, call: ClaimedCall, order: Order) -> _Known:
         """The first time it is sent. Later it is looked up, and sent again if the processor has none of it."""
         processor, rules = self._outside.processor, self._outside.rules
-        objection = await self._done_after_all(call)
+        looked_at = self._now()
         if call.attempts > 1:
             looked_up = await self._asked(lambda: look_up(processor, order), is_look_up=True)
             if looked_up.answer is None or looked_up.answer.outcome is not ProcessorOutcome.ABSENT:
@@ -292,14 +292,18 @@ class Completer:
                 return _Known(None, "the processor knows nothing of it, and must not be asked twice")
             if self._leads_on(call) and await has_had_it(self._database, call, self._outside.name):
                 return _Known(None, "the processor has had it, and knows nothing of it now")
-            if objection is None and self._mover is not None and await self._mover.target(call, self._outside.name):
-                return _Known(None, "the processor knows nothing of it", is_absent=True)
+        objection = await self._done_after_all(call)  # Behind the look: that may take its time.
+        if call.attempts > 1 and objection is None and await self._has_a_next_one(call):
+            return _Known(None, "the processor knows nothing of it", absent_at=looked_at)
         if objection is not None:
             return _Known(None, objection, parks=True)
         paid = await self._asked(lambda: self._sent(call, order))
         if paid.answer is not None and paid.answer.outcome is ProcessorOutcome.ABSENT:
             return _Known(None, "the processor has not taken it on", was_sent=True)
         return replace(paid, was_sent=not paid.is_unsent)
+
+    async def _has_a_next_one(self, call: ClaimedCall) -> bool:
+        return self._mover is not None and await self._mover.target(call, self._outside.name) is not None
 
     def _sent(self, call: ClaimedCall, order: Order) -> ProcessorAnswer:
         """Raises ClaimLapsed, and whatever the processor raises.
@@ -364,7 +368,7 @@ class Completer:
         now, next_at = self._now(), None
         if not is_last:
             next_at = now + timedelta(seconds=seconds)
-        if next_at is not None and known is not None and known.is_absent and call.sent_at is not None:
+        if next_at is not None and known is not None and known.absent_at is not None and call.sent_at is not None:
             next_at = max(next_at, call.sent_at + self._claim_lasts)
         async with self._database.work(call.ledger_id) as connection:
             await leave_call(

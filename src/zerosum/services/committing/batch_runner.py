@@ -260,7 +260,7 @@ class BatchRunner:
                 return
             for work in works:
                 if not work.may_have_committed and loop.time() >= patience_ends:
-                    work.refuse(Unavailable("The database cannot be reached; nothing was done.", retry_after=1))
+                    work.refuse_undone(Unavailable("The database cannot be reached; nothing was done.", retry_after=1))
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _attempt(
@@ -302,7 +302,8 @@ class BatchRunner:
         self._is_reachable = True
         self._stats.tally.count(works, answers)
         for work in works:
-            if work.unknown_keys:  # as hardly ever: no keys are gathered for nothing
+            # As hardly ever: no keys are gathered for nothing. Whoever was told meanwhile that nobody knows asks again.
+            if work.unknown_keys and not work.is_answered:
                 work.unknown_keys.forget(work.keys)
         self._answering.begin(works, answers, states)
 

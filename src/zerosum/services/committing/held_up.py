@@ -8,7 +8,7 @@ order stay in it: what comes behind a work that is held up is held up with it, a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -92,9 +92,6 @@ class HeldUp:
 
 
 def refuse_as_busy(work: Work) -> None:
-    """Whoever holds its key may commit it yet."""
-    if work.is_key_held:
-        work.refuse(outcome_unknown())
     work.refuse_undone(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
 
 
@@ -109,13 +106,18 @@ def refuse_as_failed(work: Work, kind: FailureKind, error: Exception | None) -> 
     work.refuse(InternalError("The command could not be carried out; nothing was done."))
 
 
-def refuse_those_behind(works: Iterable[Work]) -> None:
-    """In the order of their coming: a refusal that a retry may undo is not overtaken by what comes behind it."""
+def refuse_those_behind(works: Iterable[Work], running: Collection[Work] = ()) -> None:
+    """In the order of their coming: a refusal that a retry may undo is not overtaken by what comes behind it.
+
+    What is `running` may be committed all the same.
+    """
     orders: set[int] = set()
     for work in works:
         if work.order_key is None:
             continue
-        if work.order_key in orders:
+        if work.order_key in orders and work in running:
+            work.refuse(outcome_unknown())
+        elif work.order_key in orders:
             refuse_as_busy(work)
         elif work.may_be_retried:
             orders.add(work.order_key)

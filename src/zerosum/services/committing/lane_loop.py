@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -161,6 +161,7 @@ class Lane:
 
     def _take_back(self) -> None:
         """Works whose COMMIT may have been sent are unknown. The others are the first that the next one tries."""
+        in_air = {work for flight in self.in_air for work in flight.works}
         running, self.carried, self.in_air = self.running, (), []
         self._is_gathering = False
         for work in running:
@@ -169,11 +170,15 @@ class Lane:
                 self.stats.unknown += not work.is_answered
                 refuse_as_busy(work)
         self.held_up = [*running, *self.held_up]
-        self.refuse_those_behind()
+        self.refuse_those_behind(in_air=in_air)
 
-    def refuse_those_behind(self, before: Sequence[Work] = ()) -> None:
-        """What was refused and may be asked for again is not overtaken by what was handed over behind it."""
-        refuse_those_behind((*before, *self.running, *self.held_up, *self.ordered.works))
+    def refuse_those_behind(self, before: Sequence[Work] = (), in_air: Collection[Work] = ()) -> None:
+        """What was refused and may be asked for again is not overtaken by what was handed over behind it.
+
+        What is carried out meanwhile may be committed, but for what has come back from that `before`.
+        """
+        running = {*self.running, *in_air}.difference(before)
+        refuse_those_behind((*before, *self.running, *self.held_up, *self.ordered.works), running)
         for work in self.ordered.works:
             work.may_be_retried = False  # all behind it are told; who comes now may be its retry
         self.held_up = [work for work in self.held_up if not work.is_answered]

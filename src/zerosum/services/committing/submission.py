@@ -322,7 +322,7 @@ class Submission(Generic[AnyOrder, View]):
         earlier = [id_ for id_ in replays if id_ not in now]
         recorded: Mapping[UUID, View] = {}
         if earlier:
-            recorded = await self._recorded(caller, earlier)
+            recorded = await self._recorded(caller, earlier, [item.command for item in prepared])
         results: list[Done[View] | DomainError] = []
         for item, answer in zip(prepared, answers, strict=True):
             if isinstance(answer, Posted):
@@ -335,12 +335,15 @@ class Submission(Generic[AnyOrder, View]):
                 results.append(Done(recorded[answer.recorded_id], is_replay=True))
         return results
 
-    async def _recorded(self, caller: Caller, ids: Collection[UUID]) -> Mapping[UUID, View]:
-        """They are there: whoever cannot be shown them now is not told that nothing was done."""
+    async def _recorded(
+        self, caller: Caller, ids: Collection[UUID], commands: Sequence[LedgerCommand]
+    ) -> Mapping[UUID, View]:
+        """They are there: whoever cannot be shown them is not told that nothing was done, now or when he asks again."""
         try:
             async with self._database.work(caller.ledger_id) as connection:
                 return await self._kind.recorded(connection, caller.ledger_id, ids)
         except Unavailable as refusal:
+            self._committer.unknown_keys.add([(one.ledger_id, one.idempotency_key) for one in commands])
             raise outcome_unknown() from refusal
 
 

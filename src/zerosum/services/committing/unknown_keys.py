@@ -1,8 +1,10 @@
-"""Keys whose COMMIT was sent and not answered: of those nobody may say that nothing was done.
+"""Keys of which somebody was told that nobody knows, and those whose COMMIT was sent and not answered: of these nobody
+may say that nothing was done.
 
 All processes of one service remember them together, in memory that was shared before they were forked: whichever of
-them is asked again answers the same. A key is forgotten by the first transaction that looks it up and commits, for
-that knows. What cannot be remembered like this, processes of other machines among it, is told in docs/OPERATIONS.md.
+them is asked again answers the same. A key is forgotten by the first transaction that looks it up, commits, and has
+somebody to tell. What cannot be remembered like this, processes of other machines among it, is told in
+docs/OPERATIONS.md.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ class Work:
 
     @property
     def may_have_committed(self) -> bool:
-        """A COMMIT with one of its keys was sent, for it or for whoever asked before, and its reply never came."""
+        """Somebody who asked with one of its keys, or it, was told that nobody knows; or a COMMIT with one was sent,
+        and its reply never came."""
         return self.unknown_keys.has_any(self.keys)
 
     def resolve(self, answers: Answers) -> None:
@@ -83,11 +84,14 @@ class Work:
     def refuse(self, error: DomainError) -> None:
         if not self.answer.done():
             self.may_be_retried = isinstance(error, Unavailable | Overloaded | OutcomeUnknown)
+            if isinstance(error, OutcomeUnknown):
+                self.unknown_keys.add(self.keys)  # Whoever asks again is not told that nothing was done.
             self.answer.set_exception(error)
 
     def refuse_undone(self, error: Unavailable | Overloaded) -> None:
-        """Nothing was done, unless an earlier try has left its key unknown: a refusal is true of the key."""
-        self.refuse(outcome_unknown() if self.may_have_committed else error)
+        """Nothing was done, unless an earlier try has left its key unknown, or whoever holds it may commit it yet: a
+        refusal is true of the key."""
+        self.refuse(outcome_unknown() if self.may_have_committed or self.is_key_held else error)
 
 
 def outcome_unknown() -> OutcomeUnknown:
