@@ -143,7 +143,7 @@ async def test_its_key_is_answered_with_processing_for_ever(alice: Client, outsi
         ({"processor": "nobody"}, "processor_not_found", "/processor"),
         ({"processor": "Not A Name"}, "validation_error", "/processor"),
         ({"type": "transfer", "to": "clearing:internal:USD"}, "validation_error", "/processor"),
-        ({"effective_at": "2026-01-01T00:00:00Z"}, "validation_error", "/effective_at"),
+        ({"effective_at": "2036-01-01T00:00:00Z"}, "effective_in_future", "/effective_at"),
         ({"splits": [{"to": "alice", "percent": "10"}]}, "validation_error", "/splits"),
         ({"amount": "1000.01"}, "insufficient_funds", "/from"),
     ],

@@ -20,6 +20,7 @@ from zerosum.db.queries.processor_moves import RecordedMove as RecordedMove  # s
 from zerosum.db.queries.processor_moves import moves_of
 from zerosum.domain.errors import DomainError, ProcessorCallNotFound, Unavailable, ValidationFailed
 from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.periods import UnrefusedDating
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, ProcessorCall, call_key
 from zerosum.services.committing.committer import Committer
@@ -168,8 +169,11 @@ class SettlingKind:
             "amount": amount,
             "reason": order.reason,
             "by_person": {"address": caller.address, "request_id": caller.request_id},
+            "dating": UnrefusedDating(),
         }
-        return Prepared(settling(order.id, parties.payment_id, members), members["codes"])
+        members["codes"] |= dict(parties.receivers)
+        receivers = [id_ for id_, _ in parties.receivers]
+        return Prepared(settling(order.id, parties.payment_id, receivers, members), members["codes"])
 
     async def prepare(
         self,
@@ -208,6 +212,7 @@ class SettlingKind:
             refunded_payment_id=call.refunded_payment_id,
             routing=call.routing,
             number=call.number,
+            effective_at=call.effective_at,
         )
 
     async def recorded(
