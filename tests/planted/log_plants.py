@@ -91,8 +91,8 @@ LOG_PLANTS = (
         "the verifier does not compare the root",
         LOG,
         VERIFIER,
-        'receipt["place"], checkpoint.size, proof) != checkpoint.root:',
-        'receipt["place"], checkpoint.size, proof) == b"":',
+        'told["place"], checkpoint.size, proof) != checkpoint.root:',
+        'told["place"], checkpoint.size, proof) == b"":',
         f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
     ),
     plant(

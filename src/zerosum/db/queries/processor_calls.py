@@ -303,6 +303,14 @@ async def find_calls_settled_by(
     return {named[str(row.id)]: _recorded(row) for row in rows}
 
 
+async def settling_entry(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> UUID | None:
+    """Of the payment or refund that bears this id. None: no processor was asked for it, or none has answered yet."""
+    calls = processor_calls.c
+    statement = select(calls.entry_id).where(calls.ledger_id == ledger_id, calls.id == id_)
+    found: UUID | None = (await connection.execute(statement)).scalar()
+    return found
+
+
 async def was_called_back(connection: AsyncConnection, ledger_id: UUID, processor: str, event_id: str) -> bool:
     known = processor_callbacks
     statement = select(known.c.event_id).where(
