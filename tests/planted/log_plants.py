@@ -104,6 +104,14 @@ LOG_PLANTS = (
         f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
     ),
     plant(
+        "the verifier takes what has settled another payment",
+        LOG,
+        VERIFIER,
+        'is_of_it = (last["resource_type"], last["resource_id"]) == (kind, own)',
+        "is_of_it, freed = True, []",
+        f"{API}test_a_receipt_says_what_has_become_of_what_a_processor_was_asked_for",
+    ),
+    plant(
         "the verifier takes any endorsement",
         LOG,
         VERIFIER,

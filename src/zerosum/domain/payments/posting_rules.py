@@ -150,10 +150,10 @@ def expiry(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> Journ
     return JournalEntry("hold expiry", promised, nature=Nature.RELEASE)
 
 
-def proposal(payer: AccountId, parts: Parts, money: Money, id_: UUID, effective_at: datetime | None) -> JournalEntry:
+def proposal(payer: AccountId, promised: Parts, money: Money, id_: UUID, effective_at: datetime | None) -> JournalEntry:
     """A processor is to carry it out: it is pending between them until that has said what became of it."""
-    promised = [placed(credit(account, part), id_) for account, part in parts]
-    return JournalEntry("payment proposed", (placed(debit(payer, money), id_), *promised), effective_at)
+    pending = [placed(credit(account, part), id_) for account, part in promised]
+    return JournalEntry("payment proposed", (placed(debit(payer, money), id_), *pending), effective_at)
 
 
 def payment_moved(
@@ -165,10 +165,8 @@ def payment_moved(
     id_: UUID,
     effective_at: datetime | None,
 ) -> JournalEntry:
-    """One processor has not carried it out and another is to: it is pending at that one's clearing account now.
-
-    What is pending for several receivers stays so: whoever is not moved has as much afterwards as before.
-    """
+    """One processor has not carried it out and another is to: it is pending at that one's clearing account now."""
+    # What goes to several is pending for each as before: the payee has as much afterwards as he had.
     freed = (released(debit(payer, money), id_), released(credit(payee, money), id_))
     promised = (placed(debit(new_payer, money), id_), placed(credit(new_payee, money), id_))
     return JournalEntry("payment moved", (*freed, *promised), effective_at, nature=Nature.OUTSIDE)
@@ -178,13 +176,13 @@ def approval(
     payer: AccountId,
     promised: Parts,
     freed: Money,
-    parts: Parts,
+    paid_to: Parts,
     taken: Money,
     id_: UUID,
     effective_at: datetime | None,
 ) -> JournalEntry:
     """The processor has carried it out, or a part of it: that much is paid, and nothing of it is pending any more."""
-    paid = (debit(payer, taken), *(credit(account, part) for account, part in parts))
+    paid = (debit(payer, taken), *(credit(account, part) for account, part in paid_to))
     lines = (*_freed(payer, promised, freed, id_), *paid)
     return JournalEntry("payment approved", lines, effective_at, nature=Nature.OUTSIDE)
 
@@ -213,10 +211,10 @@ def refund_proposal_in_parts(payer: AccountId, parts: Parts, money: Money, id_: 
 
 
 def refund_approval(
-    payer: AccountId, promised: Parts, freed: Money, parts: Parts, taken: Money, id_: UUID
+    payer: AccountId, promised: Parts, freed: Money, paid_to: Parts, taken: Money, id_: UUID
 ) -> JournalEntry:
     """The processor has taken it back, or a part of it; nothing of it is pending any more."""
-    paid_back = (*(debit(account, part) for account, part in parts), credit(payer, taken))
+    paid_back = (*(debit(account, part) for account, part in paid_to), credit(payer, taken))
     lines = (*_freed_refund(payer, promised, freed, id_), *paid_back)
     return JournalEntry("refund approved", lines, nature=Nature.OUTSIDE)
 
