@@ -193,7 +193,8 @@ async def test_what_nobody_knows_waits_for_a_person_who_settles_it(
     assert (await read(alice, payment))["status"] == "succeeded"
     assert (await alice.balance("alice"))["posted"] == "993.00"
     log = (await alice.get("/v1/audit-log?type=processor_call.settled")).json()["data"]
-    assert [one["reason"] for one in log if one["resource"] == payment["id"]] == ["Seen in the portal."]
+    [told] = [one for one in log if one["resource"] == payment["id"]]
+    assert (told["reason"], told["facts"]["processor"]) == ("Seen in the portal.", "sandbox")
     await must_be_right(database, ledger_id)
 
 

@@ -47,6 +47,8 @@ class SettlementOrder:
     outcome: CallOutcome
     reason: str
     amount: str | None = None
+    processor: str | None = None
+    """At which he has looked. None: at the one that has it."""
 
 
 class SettlementDesk(Submission[SettlementOrder, RecordedCall]):
@@ -162,12 +164,14 @@ class SettlingKind:
             "outcome": order.outcome,
             "amount": None if amount is None else render_amount(amount),
             "reason": order.reason,
+            "processor": order.processor,
         }
         members = members_between(parties, caller, order.idempotency_key, fingerprint("settlement by hand", said))
         members |= {
             "is_approved": is_approved,
             "amount": amount,
             "reason": order.reason,
+            "seen_at": order.processor,
             "by_person": {"address": caller.address, "request_id": caller.request_id},
             "dating": UnrefusedDating(),
         }

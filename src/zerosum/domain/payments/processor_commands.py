@@ -121,6 +121,8 @@ class SettlePayment(ProcessorCallCommand):
     amount: Decimal | None = None
     processor_payment_id: str | None = None
     reason: str | None = None
+    seen_at: str | None = None
+    """Of a person: at which processor he has looked. None: at the one that has it."""
     by_person: Mapping[str, Any] | None = None
     """Of a person: what the security log tells of who it is (`address`, `request_id`)."""
 
@@ -208,7 +210,8 @@ class SettlePayment(ProcessorCallCommand):
             raise ProcessorCallNotFound("This ledger has no such processor call.")
         if call.is_settled:
             raise InvalidState(f"The processor call is {call.state.value}.", processor_call_state=call.state.value)
-        if (call.payer_id, call.payee_id) != (self.payer_id, self.payee_id):
+        is_elsewhere = self.seen_at not in (None, call.processor)
+        if is_elsewhere or (call.payer_id, call.payee_id) != (self.payer_id, self.payee_id):
             raise ProcessorCallMoved("It is at another processor now; nothing was done.")
         money = call.money
         if not self.is_approved:
@@ -234,7 +237,7 @@ class SettlePayment(ProcessorCallCommand):
             request_id=person.get("request_id"),
             resource=self.resource,
             reason=self.reason,
-            facts={"outcome": call.state.value},
+            facts={"outcome": call.state.value, "processor": call.processor},
         )
         book.records[RecordKey(self.ledger_id, AUDIT_RECORD, audit.id)] = audit
         done.told = (audit,)
