@@ -154,6 +154,8 @@ class _Run:
             lag = one_endpoint(self._ground, events, self._given.seconds)
             self.table.add(f"lag of a webhook at {events:g} events/s, p50 s", lag.p50)
             self.table.add(f"lag of a webhook at {events:g} events/s, p99 s", lag.p99, "below 1")
+            for part, spent in lag.spent.items():
+                self.table.add(f"a payment and its webhook: µs of the {part}", spent)
         with self._going_on("a dead endpoint of a hundred"):
             self._dead_endpoint()
 
@@ -164,6 +166,8 @@ class _Run:
         share = one_dead.delivered / 99 / (all_well.delivered / 100)
         self.table.add("the rate of 99 beside a dead one / of 100", share, "at least 0.9")
         self.table.add("100 endpoints: lag p99 s, one dead", one_dead.p99)
+        for part in ("worker", "postgres"):
+            self.table.add(f"100 endpoints: µs of the {part} a delivery", all_well.spent[part])
 
     def _outbox(self, _: int) -> None:
         for make in (bulk_case, single_case):

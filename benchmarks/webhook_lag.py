@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +16,7 @@ from datetime import datetime
 import httpx
 import uvloop
 
+from benchmarks.cpu import Meter
 from benchmarks.http_cases import SEED, HttpGround, LoadWasRefused
 from zerosum.cli.load import run_load
 from zerosum.cli.load.payments import single_payments
@@ -89,6 +90,8 @@ class Lag:
     """Deliveries a second, from the first payment to the last arrival."""
     p50: float
     p99: float
+    spent: Mapping[str, float]
+    """Microseconds of processor time for each delivery, by part; with what its payment has cost."""
 
 
 class EventsAreMissing(Exception):
@@ -112,7 +115,8 @@ def _measured(ground: HttpGround, arrivals: Arrivals, rate: float, seconds: floa
     ground.service.settle()
     target = replace(ground.target, key_prefix=secrets.token_hex(5))
     plan = replace(ground.plan, connections=CONNECTIONS, seconds=seconds, warm_up_seconds=0.0, rate=rate)
-    begun = time.perf_counter()
+    begun, meter = time.perf_counter(), Meter(ground.service.trees)
+    meter.start()
     report = uvloop.run(run_load(plan, single_payments(target, ground.uniform, SEED)))
     if report.failures or any(status >= 300 for status in report.statuses):
         raise LoadWasRefused(f"webhooks: {dict(report.statuses)} {dict(report.failures)}")
@@ -124,7 +128,8 @@ def _measured(ground: HttpGround, arrivals: Arrivals, rate: float, seconds: floa
             raise EventsAreMissing(f"{wanted} deliveries are due, {len(arrivals.seen)} arrived")
         time.sleep(0.02)
     taken = time.perf_counter() - begun
-    return Lag(rate, wanted / taken, arrivals.at(0.5), arrivals.at(0.99))
+    spent = {name: seconds * 1e6 / wanted for name, seconds in meter.stop().seconds.items()}
+    return Lag(rate, wanted / taken, arrivals.at(0.5), arrivals.at(0.99), spent)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ TURNED_DOWN = "(select id from payments where ledger_id = $1 and reference = 'tu
 WAITS = "(select id from payments where ledger_id = $1 and reference = 'waits')"
 CAME_IN = "(select id from payments where ledger_id = $1 and reference = 'came in')"
 ASKED_BACK = "(select id from refunds where ledger_id = $1 and reason = 'waits')"
+SHARED = "(select id from payments where ledger_id = $1 and reference = 'shared')"
+SHARES_WAIT = "(select id from refunds where ledger_id = $1 and reason = 'shares wait')"
 GIVEN_IN_PART = "(select id from refunds where ledger_id = $1 and reason = 'known')"
 
 MOVED = "(select id from payments where ledger_id = $1 and reference = 'moved')"
@@ -75,6 +77,15 @@ TAMPERINGS = {
     "a moved payment back where it began": "update payments set processor = 'away', payee_id = (select id "
     f"from accounts where ledger_id = $1 and code = 'clearing:away:USD') where id = {MOVED_AND_WAITS}",
     "an event of a move deleted": "delete from events where ledger_id = $1 and type = 'payment.moved'",
+    # Payments through processors that go to several, or are dated.
+    "what one got of what was carried out": "update payment_splits set approved = approved + 0.01 "
+    f"where payment_id = {SHARED} and place = 0",
+    "what one is to give back": f"update payment_splits set refunding = 0.06 where payment_id = {SHARED} and place = 0",
+    "what each is to give back": f"""update processor_calls set parts = '["0.06", "0.34"]' where id = {SHARES_WAIT}""",
+    "what nobody is to give back": f"update processor_calls set parts = null where id = {SHARES_WAIT}",
+    "a date of a processor call": "update processor_calls set effective_at = effective_at + interval '1 second' "
+    f"where id = {SHARED}",
+    "a date of a processor call forgotten": f"update processor_calls set effective_at = null where id = {SHARED}",
     # Refunds through processors.
     "an amount that is asked back": f"update payments set refunding = 2 where id = {CARRIED_OUT}",
     "an amount that is asked back forgotten": f"update payments set refunding = null where id = {CARRIED_OUT}",
@@ -662,6 +673,16 @@ FOUND = {
         "the processor of the payment … is not what its journal entry says",
     },
     "an event of a move deleted": {"the journal entry … has no event"},
+    "what one got of what was carried out": {
+        "the payment … has splits that are not what their rules make of what its processor has carried out"
+    },
+    "what one is to give back": {"the payment … has a split of which its refunds gave back something else"},
+    "what each is to give back": {"the processor call of … has other parts pending than it says"},
+    "what nobody is to give back": {"the processor call of … has other parts pending than it says"},
+    "a date of a processor call": {"the processor call of … is dated otherwise than the entry that began it"},
+    "a date of a processor call forgotten": {
+        "the processor call of … was settled by an entry that is dated otherwise than it says"
+    },
     "an amount that is asked back": _ASKED_BACK_OTHERWISE,
     "an amount that is asked back forgotten": _ASKED_BACK_OTHERWISE,
     "an amount asked back of an internal payment": _ASKED_BACK_OTHERWISE,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
 from tests.api.sealing import sealing_of
 from tests.webhooks.conftest import until
@@ -76,6 +76,66 @@ async def test_a_payment_has_a_receipt_that_is_checked_offline(
     other = verifier_key(f"zerosum/{client.ledger}", 1, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     assert checked(tmp_path, receipt, other) == 1, "a key that is not the one you hold"
     assert checked(tmp_path, receipt, "no+key") == 2
+
+
+async def ordered_outside(client: Client, said: dict[str, str] | None) -> dict[str, Any]:
+    """A deposit through a processor, of which a person says what has become of it."""
+    body = {"type": "deposit", "amount": "10.00", "currency": "USD", "to": "alice", "processor": "away"}
+    payment: dict[str, Any] = (await client.pay(body)).json()
+    if said is not None:
+        answer = await client.post(f"/v1/processor-calls/{payment['id']}/settle", said, key=fresh_key())
+        assert answer.status_code == 200, answer.text
+    return payment
+
+
+async def test_a_receipt_says_what_has_become_of_what_a_processor_was_asked_for(
+    service: Service, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await client.open_account("alice")
+    receipts, sealing = {}, sealing_of(service)
+    for name, said in (
+        ("part", {"outcome": "approved", "amount": "4.50", "reason": "seen"}),
+        ("all", {"outcome": "approved", "reason": "seen"}),
+        ("declined", {"outcome": "declined", "reason": "seen"}),
+        ("pending", None),
+    ):
+        payment = await ordered_outside(client, said)
+        receipts[name] = await receipt_of(client, sealing, f"/v1/payments/{payment['id']}/receipt")
+        if said is not None:
+
+            async def look(path: str = f"/v1/payments/{payment['id']}/receipt") -> Any:
+                return await receipt_of(client, sealing, path)
+
+            receipts[name] = await until(look, lambda receipt: receipt["settlement"] is not None)
+    key = receipts["all"]["verifier_key"]
+
+    def said_of(receipt: Any) -> str:
+        capsys.readouterr()
+        assert checked(tmp_path, receipt, key) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    assert said_of(receipts["part"]).startswith("paid: 4.50 of 10.00 USD, at ")
+    assert said_of(receipts["all"]).startswith("paid: 10.00 of 10.00 USD, at ")
+    assert said_of(receipts["declined"]).endswith(": nothing was paid")
+    assert said_of(receipts["pending"]) == "pending: that it was paid is not proven"
+    assert said_of(receipts["all"] | {"settlement": None}) == "pending: that it was paid is not proven"
+    forged = copy.deepcopy(receipts["part"])
+    for posting in forged["settlement"]["entry"]["postings"]:
+        posting["amount"] = "10.00"
+    assert checked(tmp_path, forged, key) == 1, "another amount"
+    latest = {name: receipts["declined"][name] for name in ("settlement", "checkpoint")}
+    assert checked(tmp_path, receipts["part"] | latest, key) == 1, "what has settled another"
+    later = await receipt_of(client, sealing, f"/v1/journal-entries/{receipts['part']['entry']['id']}/receipt")
+    for name in ("declined", "all"):
+        other = await receipt_of(client, sealing, f"/v1/journal-entries/{receipts[name]['entry']['id']}/receipt")
+        assert other["checkpoint"] == later["checkpoint"]
+        assert checked(tmp_path, later | {"settlement": other["settlement"]}, key) == 1, "what has settled another"
+    itself = {"settlement": {name: later[name] for name in ("entry", "place", "proof")}}
+    assert checked(tmp_path, later | itself, key) == 1, "what has settled nothing"
+    paid = await client.deposit("alice", "10.00")
+    plain = await receipt_of(client, sealing, f"/v1/payments/{paid['id']}/receipt")
+    assert plain["settlement"] is None
+    assert checked(tmp_path, plain | itself, key) == 1, "what was never asked for"
 
 
 async def test_keys_are_followed_from_the_one_that_is_held(

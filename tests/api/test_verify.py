@@ -348,6 +348,16 @@ async def _processors(client: Client) -> None:
     signed = {"content-type": "application/json", SIGNATURE_HEADER: sign(b"a secret of nobody else", content, now())}
     answer = await client.http.post("/v1/processors/away/callbacks", content=content, headers=signed)
     assert answer.json() == {"effect": "settled"}, answer.text
+    await client.open_account("paul:fees", type="revenue")
+    shared = came | {"reference": "shared", "effective_at": render_time(now() - timedelta(hours=1))}
+    made = await _sent(client, "/v1/payments", shared | {"splits": [{"to": "paul:fees", "percent": "12.5"}]})
+    seen = {"outcome": "approved", "reason": "seen", "amount": "2.00"}
+    await _sent(client, f"/v1/processor-calls/{made['id']}/settle", seen)
+    for amount, reason in (("1.00", "a share"), ("0.40", "shares wait")):
+        back = await _sent(client, f"/v1/payments/{made['id']}/refund", {"amount": amount, "reason": reason})
+        if reason == "a share":
+            seen = {"outcome": "approved", "reason": "seen", "amount": "0.75"}
+            await _sent(client, f"/v1/processor-calls/{back['id']}/settle", seen)
 
 
 async def _reviews(client: Client, service: Service, ledger_id: LedgerId, folder: Path) -> None:

@@ -75,6 +75,10 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
         "type_": PaymentType.TRANSFER,
         "sold": MONEY, "bought": BOUGHT, "margin": MARGIN, "gain": GAIN,
     }  # fmt: skip
+    if "promised" in parameters:
+        # Of a payment in parts it is so much more of the same.
+        payee = AccountId(UUID(int=101))
+        known |= {"promised": [(payee, MONEY)], "paid_to": [(payee, TAKEN)]}
     if "parts" in parameters:
         known["parts"] = _parts(parameters, names)
     arguments = {name: known[name] for name in parameters if name in known}
@@ -82,6 +86,8 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
         if name not in arguments:
             arguments[name] = AccountId(UUID(int=number))
             names[UUID(int=number)] = name
+    if "promised" in parameters:
+        names[payee] = "payee"
     entry = rule(**arguments)
     lines = "".join(f"| {_line(posting, names)} |\n" for posting in entry.postings)
     nature = f"{NATURES[entry.nature]}\n\n"

@@ -180,6 +180,7 @@ MEANS_A_BUG = {
     "payment_splits_pkey": "two equal random ids of payments",
     "payment_splits_of_payment": "a payment has its splits from the beginning",
     "payment_splits_amount_not_negative": "divide has refused before",
+    "payment_splits_outside_not_negative": "divide_less and given_back give no less than nothing",
     "payment_splits_refunded_within": "given_back takes from nobody more than he has left",
     "payment_splits_rule_known": "SplitRule knows no other",
     "entry_conditions_pkey": "two equal random ids",

@@ -14,6 +14,7 @@ from tests.api.conftest import Client, fresh_key
 from tests.api.conftest import client as client
 from tests.api.conftest import service as service
 from tests.api.sealing import sealing_of
+from tests.api.test_checkpoints import ordered_outside
 from tests.browser.driver import Browser, browser, find_programs, until
 from tests.webhooks.conftest import until as until_found
 from zerosum.domain.identifiers import Prefix, parse_id
@@ -47,6 +48,7 @@ async def test_a_receipt_is_checked_in_a_browser_that_is_offline(service: Servic
 
     receipts = await until_found(look, lambda found: len(found) == len(entries))
     key = receipts[0]["verifier_key"]
+    outside = await settled_outside(service, client)
     with browser() as window:
         window.open(PAGE.as_uri())
         window.go_offline()
@@ -55,6 +57,13 @@ async def test_a_receipt_is_checked_in_a_browser_that_is_offline(service: Servic
             assert said.startswith(f"Right: {receipt['entry']['id']} stands in the books"), said
         assert "debit" in said
         assert "2.00 USD, pending" in said, "nothing is paid by a hold"
+        for receipt in outside:
+            told = [line for line in checked(window, receipt, key).splitlines() if line in SETTLED or "Paid: " in line]
+            assert len(told) == 1, told
+            assert checked(window, receipt | {"settlement": None}, key).splitlines()[-2] == SETTLED[0]
+        assert "Paid: 4.50 of 10.00 USD, at " in checked(window, outside[1], key)
+        moved = outside[0] | {"settlement": outside[1]["settlement"]}
+        assert checked(window, moved, key).startswith("WRONG: the settlement is of something else")
         for what, change in FORGERIES.items():
             forged = copy.deepcopy(receipts[0])
             change(forged)
@@ -66,6 +75,22 @@ async def test_a_receipt_is_checked_in_a_browser_that_is_offline(service: Servic
         other = f"{key.partition('+')[0]}+00000000+{key.rpartition('+')[2]}"
         assert checked(window, receipts[0], other).startswith("This cannot be read: ")
 
+
+SETTLED = ["Pending: that it was paid is not proven."]
+
+
+async def settled_outside(service: Service, client: Client) -> list[Any]:
+    """Receipts under one checkpoint of a payment through a processor that waits, and of one that was paid in part."""
+    payments = [await ordered_outside(client, said) for said in (None, {**APPROVED, "amount": "4.50"})]
+
+    async def look() -> list[Any]:
+        await sealing_of(service).seal(parse_id(Prefix.LEDGER, client.ledger))
+        return [(await client.get(f"/v1/payments/{one['id']}/receipt")).json() for one in payments]
+
+    return await until_found(look, lambda found: found[1].get("settlement") is not None)
+
+
+APPROVED = {"outcome": "approved", "reason": "seen"}
 
 FORGERIES: dict[str, Callable[[Any], object]] = {
     "an amount": lambda one: [posting.update(amount="9.50") for posting in one["entry"]["postings"]],

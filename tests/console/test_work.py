@@ -131,7 +131,12 @@ async def test_a_processor_call_is_settled_by_hand(admin: Person, client: Client
     assert "Settle it by hand" in await admin.page(f"/processor-calls/{payment}")
     bad = await admin.act(f"/processor-calls/{payment}/settle", key=fresh_key(), outcome="perhaps")
     assert bad.status_code == 422, bad.text
-    await done(admin, f"/processor-calls/{payment}/settle", outcome="approved", amount="4.00", reason="Seen there")
+    assert '<input type="hidden" name="processor" value="away">' in await admin.page(f"/processor-calls/{payment}")
+    moved = {"outcome": "approved", "reason": "Seen there", "processor": "elsewhere"}
+    gone = await admin.act(f"/processor-calls/{payment}/settle", key=fresh_key(), **moved)
+    assert (gone.status_code, "processor_call_moved" in gone.text) == (409, True)
+    said = {"outcome": "approved", "amount": "4.00", "reason": "Seen there", "processor": "away"}
+    await done(admin, f"/processor-calls/{payment}/settle", **said)
     page = await admin.page(f"/processor-calls/{payment}")
     for told in ("approved", "4.00", "Seen there"):
         assert told in page

@@ -91,8 +91,8 @@ LOG_PLANTS = (
         "the verifier does not compare the root",
         LOG,
         VERIFIER,
-        'receipt["place"], checkpoint.size, proof) != checkpoint.root:',
-        'receipt["place"], checkpoint.size, proof) == b"":',
+        'told["place"], checkpoint.size, proof) != checkpoint.root:',
+        'told["place"], checkpoint.size, proof) == b"":',
         f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
     ),
     plant(
@@ -102,6 +102,14 @@ LOG_PLANTS = (
         'if posting_hash(previous, digest, place, posting).hex() != posting["hash"]:',
         "if False:",
         f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
+    ),
+    plant(
+        "the verifier takes what has settled another payment",
+        LOG,
+        VERIFIER,
+        'is_of_it = (last["resource_type"], last["resource_id"]) == (kind, own)',
+        "is_of_it, freed = True, []",
+        f"{API}test_a_receipt_says_what_has_become_of_what_a_processor_was_asked_for",
     ),
     plant(
         "the verifier takes any endorsement",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tests.planted.client_plants import CLIENT_PLANTS
 from tests.planted.log_plants import LOG_PLANTS
-from tests.planted.overload_plants import OVERLOAD_PLANTS
 from tests.planted.model_plants import MODEL_PLANTS
+from tests.planted.overload_plants import OVERLOAD_PLANTS
 from tests.planted.plant import Edit, Plant, in_database, plant
 from tests.planted.proof_plants import (
     CHAINS,

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, fresh_key
+from tests.api.reading import refused
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
 from tests.processors.test_callbacks import told
@@ -74,13 +75,19 @@ class Ground:
     beta: Sandbox
 
     async def turn(self, name: str, clock: Callable[[], datetime] = now, committer: Any = None) -> int:
-        return await self.turn_with(live_processors(self.service.settings).processors[name], clock, committer)
+        return await self.completer(name, clock, committer).run_once()
+
+    def completer(self, name: str, clock: Callable[[], datetime] = now, committer: Any = None) -> Completer:
+        return self.completer_of(live_processors(self.service.settings).processors[name], clock, committer)
 
     async def turn_with(self, outside: Outside, clock: Callable[[], datetime] = now, committer: Any = None) -> int:
+        return await self.completer_of(outside, clock, committer).run_once()
+
+    def completer_of(self, outside: Outside, clock: Callable[[], datetime], committer: Any = None) -> Completer:
         service, by = self.service, committer or self.service.committer
         accounts = bare_accounts(service.database, clock)
         mover = Mover(service.database, by, accounts, live_processors(service.settings), clock)
-        return await Completer(service.database, by, outside, clock, mover=mover).run_once()
+        return Completer(service.database, by, outside, clock, mover=mover)
 
     async def paid(self, **members: Any) -> dict[str, Any]:
         return await withdrawn(self.client, processor="auto", **members)
@@ -118,6 +125,7 @@ async def ground(
     acme_url: str | None = None,
     acme_rules: dict[str, Any] | None = None,
     route: Sequence[str] = ("acme", "beta"),
+    stuck_below: str | None = None,
     **acme: Any,
 ) -> AsyncIterator[Ground]:
     with sandbox_running(chances=Chances(**acme)) as first, sandbox_running() as second:
@@ -127,7 +135,10 @@ async def ground(
             "acme": {**shared, "base_url": acme_url or first.url, **rules},
             "beta": {**shared, "base_url": second.url},
         }
-        routes = [{"name": "both", "processors": list(route)}]
+        routes: list[dict[str, Any]] = [{"name": "both", "processors": list(route)}]
+        if stuck_below is not None:
+            processors["gamma"] = {**shared, "base_url": second.url, "paused": True}
+            routes.insert(0, {"name": "small", "amount_below": stuck_below, "processors": ["acme", "gamma"]})
         file = folder / "processors.json"
         file.write_text(json.dumps({"processors": processors, "routes": routes}), encoding="utf-8")
         async with processing_service(database, servers, file) as service:
@@ -347,6 +358,42 @@ async def test_what_waits_for_one_that_is_left_alone_and_was_not_asked_for_goes_
         assert {call["moves"][0]["why"] for call in calls[1:]} == {"not_sent"}
         await here.turn("beta")
         assert await here.posted() == "998.00"
+        await here.must_be_right()
+
+
+async def test_many_that_cannot_go_on_do_not_hide_one_that_can(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    rules = {"breaker_failures": 1, "breaker_seconds": 600, "at_once": 1}
+    async with ground(
+        test_database, servers, ledger_id, tmp_path, acme_rules=rules, stuck_below="2.00", fails=1.0
+    ) as here:
+        out = {"type": "withdrawal", "amount": "1.00", "currency": "USD", "from": "alice", "processor": "auto"}
+        items = [out | {"idempotency_key": f"stuck-{number}"} for number in range(151)]
+        assert (await here.client.post("/v1/payments/bulk", {"items": items})).status_code == 200
+        last = await here.paid(amount="5.00")
+        worker = here.completer("acme")
+        for _ in range(2):
+            await worker.run_once()
+        assert (await here.call_of(last))["processor"] == "acme", "a page of those that cannot was looked at"
+        await worker.run_once()
+        assert (await here.call_of(last))["processor"] == "beta"
+
+
+async def test_a_person_who_has_looked_at_the_one_that_was_left_settles_nothing(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, declined=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        path = f"/v1/processor-calls/{payment['id']}/settle"
+        said = {"outcome": "declined", "reason": "Not there.", "processor": "acme"}
+        refused(await here.client.post(path, said, key=fresh_key()), 409, "processor_call_moved")
+        assert (await here.payment(payment))["status"] == "processing"
+        said |= {"outcome": "approved", "processor": "beta"}
+        assert (await here.client.post(path, said, key=fresh_key())).status_code == 200
+        log = (await here.client.get("/v1/audit-log?type=processor_call.settled")).json()["data"]
+        assert [one["facts"]["processor"] for one in log if one["resource"] == payment["id"]] == ["beta"]
         await here.must_be_right()
 
 

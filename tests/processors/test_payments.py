@@ -143,7 +143,7 @@ async def test_its_key_is_answered_with_processing_for_ever(alice: Client, outsi
         ({"processor": "nobody"}, "processor_not_found", "/processor"),
         ({"processor": "Not A Name"}, "validation_error", "/processor"),
         ({"type": "transfer", "to": "clearing:internal:USD"}, "validation_error", "/processor"),
-        ({"effective_at": "2026-01-01T00:00:00Z"}, "validation_error", "/effective_at"),
+        ({"effective_at": "2036-01-01T00:00:00Z"}, "effective_in_future", "/effective_at"),
         ({"splits": [{"to": "alice", "percent": "10"}]}, "validation_error", "/splits"),
         ({"amount": "1000.01"}, "insufficient_funds", "/from"),
     ],
@@ -193,7 +193,8 @@ async def test_what_nobody_knows_waits_for_a_person_who_settles_it(
     assert (await read(alice, payment))["status"] == "succeeded"
     assert (await alice.balance("alice"))["posted"] == "993.00"
     log = (await alice.get("/v1/audit-log?type=processor_call.settled")).json()["data"]
-    assert [one["reason"] for one in log if one["resource"] == payment["id"]] == ["Seen in the portal."]
+    [told] = [one for one in log if one["resource"] == payment["id"]]
+    assert (told["reason"], told["facts"]["processor"]) == ("Seen in the portal.", "sandbox")
     await must_be_right(database, ledger_id)
 
 

@@ -39,6 +39,11 @@ STATIC: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {**OUT, "splits": [{"to": "bob", "amount": "1.00"}]},
         "/splits",
     ),
+    "who gets a part of what a processor carries out": (
+        named("blocked", blocked_accounts=["alice"]),
+        {**DEPOSIT, "processor": "away", "splits": [{"to": "alice", "amount": "1.00"}]},
+        "/splits",
+    ),
     "a value of metadata": (
         named("blocked", blocked_metadata={"a/b": ["x", "y"]}),
         {**DEPOSIT, "metadata": {"a/b": "y"}},
@@ -127,6 +132,9 @@ async def test_who_gets_a_part_gets_no_more_than_who_gets_all(
     assert await paid("10", "withdrawal") == (201, None)
     assert await paid("1", "withdrawal") == (201, None)
     assert await paid("1") == (422, "/splits")
+    coming = {"type": "deposit", "amount": "2", "currency": "USD", "to": "bob", "processor": "away"}
+    answer = await alice.pay({**coming, "splits": [{"to": "mallory", "percent": "90"}]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/splits")
     await must_be_right(database, ledger_id)
 
 

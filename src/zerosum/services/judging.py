@@ -20,9 +20,9 @@ from zerosum.domain.payments.hold_commands import PlaceHold
 from zerosum.domain.payments.judged_holds import PROMISED
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.processor_splits import splits_of
 from zerosum.domain.payments.review_commands import JudgedPayment, Ruling
 from zerosum.domain.payments.rules import Finding, Judged, RuleAction, StaticRule, findings
-from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.traces import current_origins, of_each
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.key_lookup import KeyLookup
@@ -199,17 +199,15 @@ def _payment(prepared: Prepared) -> Pay:
 
 
 def _ordered(order: PaymentOrder, payment: Pay) -> Mapping[str, Any]:
-    splits = said_of(split.asked for split in payment.splits) if isinstance(payment, PayInParts) else ()
+    splits = said_of(split.asked for split in splits_of(payment))
     return kept_content(ordered_content(order, payment.money, splits))
 
 
 def as_judged(payment: Judgeable) -> Judged:
     """By codes: an id in the order means the same account."""
     codes = payment.codes or {}
-    receivers: tuple[str, ...] = ()
-    if isinstance(payment, PayInParts):
-        found = [codes[split.asked.account_id] for split in payment.splits]
-        receivers = tuple(code for code in found if not code.startswith(CLEARING))
+    found = [codes[split.asked.account_id] for split in splits_of(payment)]
+    receivers = tuple(code for code in found if not code.startswith(CLEARING))
     return Judged(
         type=payment.type,
         amount=_promised(payment) if isinstance(payment, PlaceHold) else payment.money.amount,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -25,20 +24,18 @@ from zerosum.domain.errors import (
     ProcessorNotFound,
     SameAccount,
     Unavailable,
-    ValidationFailed,
 )
-from zerosum.domain.identifiers import LedgerId, PaymentId
+from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.money import Money
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, clearing_code
 from zerosum.domain.payments.processor_commands import ProposePayment
 from zerosum.domain.payments.routing import AUTOMATIC, Routed
-from zerosum.domain.payments.split_commands import PayInParts
-from zerosum.domain.payments.splits import Split, SplitPayment, divided, moved
+from zerosum.domain.payments.splits import Split, SplitPayment
 from zerosum.services.accounts import Accounts, metadata_filters
 from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
@@ -47,6 +44,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
 from zerosum.services.judging import PaymentJudge, PaymentRules
 from zerosum.services.ledger_routes import LedgerRoutesBook
+from zerosum.services.payment_splits import check_splits, in_parts, payee_of
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
@@ -63,7 +61,7 @@ from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_k
 from zerosum.services.requests.payment_orders import PaymentOrder as PaymentOrder
 from zerosum.services.requests.payment_orders import ordered_content
 from zerosum.services.requests.payment_parties import check_parties
-from zerosum.services.requests.splits import Payee, asked_splits, names_in, remainder_place, said_of
+from zerosum.services.requests.splits import names_in, remainder_place
 from zerosum.services.requests.times import parse_filter_time
 from zerosum.services.straight_payments import StraightPayments
 
@@ -167,8 +165,8 @@ class PaymentKind:
         is_recalled: bool = False,
     ) -> Prepared:
         """`is_recalled`: to be compared with what its key was used for, and nothing else."""
-        if order.splits and order.processor == INTERNAL_PROCESSOR:
-            return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined)
+        if order.splits:
+            return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined, is_recalled=is_recalled)
         check_parties(order.type, order.payer, order.payee)
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
@@ -240,7 +238,7 @@ class PaymentKind:
         self, ledger_id: LedgerId, order: PaymentOrder, money: Money, code: str, *, is_prepared: bool
     ) -> Chosen:
         """By whom it is carried out; routes go by the account's code. Raises what stands against a processor."""
-        check_outside(order.type, is_dated=order.effective_at is not None, has_splits=bool(order.splits))
+        check_outside(order.type, overrides_period=order.override_closed_period is not None)
         payment = Routed(
             type=order.type,
             amount=money.amount,
@@ -262,7 +260,7 @@ class PaymentKind:
         try:
             if order.processor == INTERNAL_PROCESSOR:
                 return clearing_code(INTERNAL_PROCESSOR, order.currency)
-            code = self._code_of(ledger_id, order.payer or order.payee or "")
+            code = self._code_of(ledger_id, order.payer or payee_of(order) or "")
             money = Money.parse(order.amount, currency)
             return clearing_code(
                 self._chosen(ledger_id, order, money, code, is_prepared=True).processor, order.currency
@@ -277,43 +275,25 @@ class PaymentKind:
         except AccountNotFound:
             return reference
 
-    def _in_parts(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined) -> Prepared:
-        """As the payment of the whole to who takes the rest, and then its money in parts."""
+    def _in_parts(
+        self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined, is_recalled: bool
+    ) -> Prepared:
+        check_splits(order)
         place = remainder_place(order.splits)
-        if place is not None and order.type is PaymentType.WITHDRAWAL:
-            raise ValidationFailed("What is left is paid out.", pointer=f"/splits/{place}/remainder")
-        payee = order.payee if place is None else order.payee or order.splits[place].to
-        whole = replace(order, payee=payee, splits=())
+        whole = replace(order, payee=payee_of(order), splits=())
         try:
-            prepared = self.command(caller, whole, is_prepared=is_prepared, imagined=imagined)
+            prepared = self.command(caller, whole, is_prepared=is_prepared, imagined=imagined, is_recalled=is_recalled)
         except SameAccount as refusal:
             raise refusal.at("/to" if place is None or order.payee else f"/splits/{place}/to") from None
         except AccountNotFound as refusal:
             is_split = refusal.pointer == "/to" and order.payee is None
             raise (refusal.at(f"/splits/{place}/to") if is_split else refusal) from None
-        pay = prepared.command
-        if not isinstance(pay, Pay):
-            raise TypeError("a plain order makes a plain payment")
-        ledger_id, currency = caller.ledger_id, pay.money.currency
         known = known_or_imagined(self._directory, imagined)
-        asked, codes = asked_splits(
-            order.splits,
-            currency,
-            pay.payer_id,
-            Payee(pay.payee_id, prepared.names[pay.payee_id], pay.called[1]),
-            lambda name, pointer: known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
+        return in_parts(
+            order,
+            prepared,
+            lambda name, pointer: known(caller.ledger_id, name, is_prepared=is_prepared, pointer=pointer),
         )
-        splits = divided(ledger_id, PaymentId(pay.id), pay.money, asked)
-        named = {split.asked.account_id: split.asked.called for split in splits}
-        posted = [named[account_id] for account_id, _ in moved(splits, [one.amount for one in splits], pay.money)]
-        members = {member.name: getattr(pay, member.name) for member in fields(pay)}
-        members["codes"] = {**prepared.names, **codes}
-        members["called"] = (pay.called[0], *posted)
-        members["fingerprint"] = _fingerprint(order, pay.money, said_of(asked))
-        if pay.conditions is not None:
-            members["conditions"] = replace(pay.conditions, ordered=members["fingerprint"])
-            members["fingerprint"] = fingerprint_with(members["conditions"])
-        return Prepared(PayInParts(**members, splits=splits), members["codes"])
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
         """Load what is named. The clearing account of a currency is opened by its first use, as the chart's are."""
@@ -389,8 +369,8 @@ class PaymentKind:
 
 def _shown_split(split: Split, names: Names) -> RecordedSplit:
     asked = split.asked
-    return RecordedSplit(asked.account_id, names[asked.account_id], asked.rule, asked.value_text, split.amount, None)
+    return RecordedSplit(asked.account_id, names[asked.account_id], asked.rule, asked.value_text, split.amount)
 
 
-def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str, Any]] = ()) -> bytes:
-    return fingerprint("payment", ordered_content(order, money, splits))
+def _fingerprint(order: PaymentOrder, money: Money) -> bytes:
+    return fingerprint("payment", ordered_content(order, money))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -16,10 +17,12 @@ from zerosum.db.queries.processor_calls import RecordedCall
 from zerosum.domain.errors import DomainError, InvalidState
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.outcome import Refused
+from zerosum.domain.ledger.periods import UnrefusedDating
 from zerosum.domain.money import Currency, Money, render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, CallState
 from zerosum.domain.payments.processor_commands import SettlePayment
 from zerosum.domain.payments.processor_refunds import SettleRefund
+from zerosum.domain.payments.processor_splits import SettleInParts, SettleRefundInParts
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 
@@ -99,15 +102,25 @@ def _settlement(call: RecordedCall, answer: ProcessorAnswer, actor: str) -> Sett
         "amount": amount,
         "processor_payment_id": answer.processor_payment_id,
         "reason": None if is_approved else answer.reason,
+        "dating": None if call.effective_at is None else UnrefusedDating(),
     }
-    return settling(call.id, call.refunded_payment_id, members)
+    return settling(call.id, call.refunded_payment_id, call.receivers, members)
 
 
-def settling(id_: UUID, refunded_payment_id: UUID | None, members: dict[str, Any]) -> SettlePayment:
-    """The command that settles the call of this payment or, where one is given back, of this refund."""
+def settling(
+    id_: UUID, refunded_payment_id: UUID | None, receivers: Sequence[UUID], members: dict[str, Any]
+) -> SettlePayment:
+    """The command that settles the call of this payment or, where one is given back, of this refund.
+
+    `receivers` are those of the payment's splits, in their order.
+    """
+    members = {**members, "payment_id": PaymentId(refunded_payment_id or id_)}
+    if receivers:
+        members["receivers"] = tuple(map(AccountId, receivers))
     if refunded_payment_id is None:
-        return SettlePayment(**members, payment_id=PaymentId(id_))
-    return SettleRefund(**members, payment_id=PaymentId(refunded_payment_id), refund_id=id_)
+        return SettleInParts(**members) if receivers else SettlePayment(**members)
+    members["refund_id"] = id_
+    return SettleRefundInParts(**members) if receivers else SettleRefund(**members)
 
 
 def settlement_of(id_: UUID, refunded_payment_id: UUID | None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from zerosum.db.queries.processor_moves import RecordedMove as RecordedMove  # s
 from zerosum.db.queries.processor_moves import moves_of
 from zerosum.domain.errors import DomainError, ProcessorCallNotFound, Unavailable, ValidationFailed
 from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.periods import UnrefusedDating
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, ProcessorCall, call_key
 from zerosum.services.committing.committer import Committer
@@ -46,6 +47,8 @@ class SettlementOrder:
     outcome: CallOutcome
     reason: str
     amount: str | None = None
+    processor: str | None = None
+    """At which he has looked. None: at the one that has it."""
 
 
 class SettlementDesk(Submission[SettlementOrder, RecordedCall]):
@@ -161,15 +164,20 @@ class SettlingKind:
             "outcome": order.outcome,
             "amount": None if amount is None else render_amount(amount),
             "reason": order.reason,
+            "processor": order.processor,
         }
         members = members_between(parties, caller, order.idempotency_key, fingerprint("settlement by hand", said))
         members |= {
             "is_approved": is_approved,
             "amount": amount,
             "reason": order.reason,
+            "seen_at": order.processor,
             "by_person": {"address": caller.address, "request_id": caller.request_id},
+            "dating": UnrefusedDating(),
         }
-        return Prepared(settling(order.id, parties.payment_id, members), members["codes"])
+        members["codes"] |= dict(parties.receivers)
+        receivers = [id_ for id_, _ in parties.receivers]
+        return Prepared(settling(order.id, parties.payment_id, receivers, members), members["codes"])
 
     async def prepare(
         self,
@@ -208,6 +216,7 @@ class SettlingKind:
             refunded_payment_id=call.refunded_payment_id,
             routing=call.routing,
             number=call.number,
+            effective_at=call.effective_at,
         )
 
     async def recorded(

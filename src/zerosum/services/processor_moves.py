@@ -19,6 +19,7 @@ from zerosum.db.queries.processor_moves import has_told_of, park_call
 from zerosum.domain.identifiers import SERVICE_LEDGER, AccountId, LedgerId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.outcome import Refused
+from zerosum.domain.ledger.periods import UnrefusedDating
 from zerosum.domain.money import Currency
 from zerosum.domain.payments.payment import PaymentType, clearing_code
 from zerosum.domain.payments.processor_calls import CallState, MoveReason, call_key, onward
@@ -204,6 +205,7 @@ class Mover:
             why=why,
             told=told,
             processor_payment_id=processor_payment_id,
+            dating=UnrefusedDating(),
         )
 
     async def _clearing(self, call: ClaimedCall, processor: str) -> AccountId:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -18,6 +19,7 @@ from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
 from zerosum.domain.payments.processor_refunds import ProposeRefund
+from zerosum.domain.payments.processor_splits import ProposeRefundInParts
 from zerosum.domain.payments.refunds import Refund, RefundPayment
 from zerosum.domain.payments.refunds import RefundStatus as RefundStatus  # shown by the routes
 from zerosum.domain.payments.split_commands import RefundInParts
@@ -80,6 +82,14 @@ class Refunds:
         return self._cursors.page(caller.ledger_id, request, position, found, lambda refund: refund.id)
 
 
+def _whole(is_asked: bool, members: dict[str, Any]) -> RefundPayment:
+    return ProposeRefund(**members) if is_asked else RefundPayment(**members)
+
+
+def _in_parts(is_asked: bool, members: dict[str, Any]) -> RefundPayment:
+    return ProposeRefundInParts(**members) if is_asked else RefundInParts(**members)
+
+
 class RefundKind:
     """How an order for a refund becomes a command. Whom the payment is between is known before: it never changes."""
 
@@ -115,19 +125,17 @@ class RefundKind:
             "money": money,
             "reason": order.reason,
         }
+        gives = _in_parts if parties.receivers else _whole
+        if parties.receivers:
+            members["codes"] |= dict(parties.receivers)
+            members["receivers"] = tuple(AccountId(id_) for id_, _ in parties.receivers)
         try:
             is_asked = self._outside.is_asked_to_refund(parties.processor or INTERNAL_PROCESSOR)
         except ProcessorNotFound as gone:
             if not is_recalled:
                 raise
-            return Prepared(ProposeRefund(**members, gone=gone), members["codes"])
-        if is_asked:
-            return Prepared(ProposeRefund(**members), members["codes"])
-        if not parties.receivers:
-            return Prepared(RefundPayment(**members), members["codes"])
-        members["codes"] |= dict(parties.receivers)
-        receivers = tuple(AccountId(id_) for id_, _ in parties.receivers)
-        return Prepared(RefundInParts(**members, receivers=receivers), members["codes"])
+            is_asked, members["gone"] = True, gone
+        return Prepared(gives(is_asked, members), members["codes"])
 
     def recalled(self, caller: Caller, order: RefundOrder) -> Prepared:
         """Though the payment's processor is not in the file any more. Raises NotPrepared, DomainError."""

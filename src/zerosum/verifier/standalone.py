@@ -393,11 +393,56 @@ def check_receipt(receipt: dict[str, Any], keys: dict[bytes, Key]) -> Checkpoint
     checkpoint = read_note(receipt["checkpoint"]["note"], keys)
     if checkpoint.origin != f"zerosum/{receipt['ledger']}":
         raise Wrong("the checkpoint is of another ledger")
-    check_entry(receipt["ledger"], receipt["entry"])
-    proof = [bytes.fromhex(one) for one in receipt["proof"]]
-    if root_of_inclusion(leaf_of_entry(receipt["entry"]), receipt["place"], checkpoint.size, proof) != checkpoint.root:
-        raise Wrong("the entry is not in the tree of the checkpoint")
+    check_stands(receipt["ledger"], receipt, checkpoint)
     return checkpoint
+
+
+def check_stands(ledger: str, told: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """The entry is what it says, and in the tree of the checkpoint."""
+    check_entry(ledger, told["entry"])
+    proof = [bytes.fromhex(one) for one in told["proof"]]
+    if root_of_inclusion(leaf_of_entry(told["entry"]), told["place"], checkpoint.size, proof) != checkpoint.root:
+        raise Wrong("the entry is not in the tree of the checkpoint")
+
+
+BY_PROCESSOR = {"payment": "paid", "refund": "given back"}
+"""What a processor may be asked to carry out, and what it is then."""
+
+
+def outcome_of(receipt: dict[str, Any], checkpoint: Checkpoint) -> str | None:
+    """What has become of what a processor was to carry out, by what is proven. None: it was for none."""
+    entry, settlement = receipt["entry"], receipt.get("settlement")
+    kind = entry["resource_type"]
+    done = BY_PROCESSOR.get(kind) if entry["resource_id"] is None else None
+    if done is None or entry["reason"] != f"{kind} proposed":
+        if settlement is not None:
+            raise Wrong("the receipt has a settlement of what none settles")
+        return None
+    asked, currency = debited(entry, "pending", releases=False), entry["postings"][0]["currency"]
+    if settlement is None:
+        return f"pending: that it was {done} is not proven"
+    check_stands(receipt["ledger"], settlement, checkpoint)
+    last, own = settlement["entry"], bare("je", entry["id"])
+    freed = [posting for posting in last["postings"] if posting["layer"] == "pending"]
+    is_of_it = (last["resource_type"], last["resource_id"]) == (kind, own)
+    if not is_of_it or any((posting["hold"], posting["releases"]) != (f"hold_{own}", True) for posting in freed):
+        raise Wrong("the settlement is of something else")
+    amount = debited(last, "posted", releases=False)
+    if debited(last, "pending", releases=True) != asked or amount > asked:
+        raise Wrong("the settlement is of another amount")
+    if (last["reason"], amount > 0) not in ((f"{kind} approved", True), (f"{kind} declined", False)):
+        raise Wrong("the settlement says neither that it was carried out nor that it was declined")
+    if not amount:
+        return f"declined at {last['posted_at']}: nothing was {done}"
+    return f"{done}: {amount:f} of {asked:f} {currency}, at {last['posted_at']}, by {last['id']}"
+
+
+def debited(entry: dict[str, Any], layer: str, *, releases: bool) -> Decimal:
+    total = Decimal(0)
+    for posting in entry["postings"]:
+        if (posting["side"], posting["layer"], posting["releases"]) == ("debit", layer, releases):
+            total = EXACT.add(total, Decimal(posting["amount"]))
+    return total
 
 
 def check_held(checkpoint: Checkpoint, held: list[Checkpoint]) -> None:
@@ -661,11 +706,13 @@ def run(arguments: argparse.Namespace) -> list[str]:
         checkpoint = check_receipt(receipt, keys)
         if arguments.checkpoints:
             check_held(checkpoint, read_log(arguments.checkpoints, keys))
-        entry = receipt["entry"]
+        entry, outcome = receipt["entry"], outcome_of(receipt, checkpoint)
         print(shown(f"{entry['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"))
         print(shown(f"{entry['reason']}, posted at {entry['posted_at']}"))
         for posting in entry["postings"]:
             print(shown(told_of(posting)))
+        if outcome is not None:
+            print(shown(outcome))
         return []
     if arguments.command == "checkpoints":
         log = read_log(arguments.file, keys)

@@ -99,6 +99,7 @@ def processor_routes(services: Services) -> Routes:
             outcome=CallOutcome(body.outcome),
             reason=body.reason,
             amount=body.amount,
+            processor=body.processor,
         )
         return as_response(
             await answer_of(call, calls.desk, order, processor_call_body, is_rehearsal=is_rehearsal, status=200)

@@ -11,7 +11,7 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import Response, Time, id_field
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.proof_log.checkpoints import Consistency, ShownCheckpoint, ShownKey
-from zerosum.services.proof_log.receipts import Receipt
+from zerosum.services.proof_log.receipts import Proven, Receipt
 
 _HASH = "^[0-9a-f]{64}$"
 _HASH_EXAMPLE = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
@@ -70,6 +70,16 @@ class ConsistencyResponse(Response):
     proof: Annotated[list[Hash], Field(description="As RFC 6962 has it; empty where both are the same.")]
 
 
+class SettlementProof(Response):
+    """What has settled a payment or refund that a processor was asked for, and the proof that it stands in the log."""
+
+    entry: Annotated[
+        dict[str, Any], Field(description="The journal entry that settled it: `… approved` or `… declined`.")
+    ]
+    place: Annotated[int, Field(description="Which leaf of the log it is, from 0.", ge=0, examples=[18])]
+    proof: Annotated[list[Hash], Field(description="From the leaf to the root, as RFC 6962 has it.")]
+
+
 class ReceiptResponse(Response):
     """What was posted, and the proof that it stands in the ledger's log under a signed checkpoint.
 
@@ -83,6 +93,13 @@ class ReceiptResponse(Response):
     ]
     place: Annotated[int, Field(description="Which leaf of the log it is, from 0.", ge=0, examples=[17])]
     proof: Annotated[list[Hash], Field(description="From the leaf to the root, as RFC 6962 has it.")]
+    settlement: Annotated[
+        SettlementProof | None,
+        Field(
+            description="Of what a processor was asked for: what it has said of that, under the same checkpoint. "
+            "Null where the checkpoint has nothing of the kind: then that it was paid is not proven."
+        ),
+    ]
     checkpoint: Annotated[CheckpointResponse, Field(description="Under which it was proved.")]
     verifier_key: Annotated[
         str,
@@ -126,13 +143,16 @@ def consistency_body(found: Consistency) -> dict[str, Any]:
     }
 
 
+def _proven_body(proven: Proven) -> dict[str, Any]:
+    return {"entry": proven.entry, "place": proven.place, "proof": [hash_.hex() for hash_ in proven.proof]}
+
+
 def receipt_body(receipt: Receipt) -> dict[str, Any]:
     return {
         "receipt": 1,
         "ledger": render_id(Prefix.LEDGER, receipt.ledger_id),
-        "entry": receipt.entry,
-        "place": receipt.place,
-        "proof": [hash_.hex() for hash_ in receipt.proof],
+        **_proven_body(receipt.proven),
+        "settlement": None if receipt.settlement is None else _proven_body(receipt.settlement),
         "checkpoint": checkpoint_body(receipt.checkpoint),
         "verifier_key": receipt.verifier_key,
     }

@@ -33,7 +33,7 @@ from zerosum.api.schemas.fields import (
     id_field,
 )
 from zerosum.api.schemas.late_dates import LateDate, late_body
-from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body
+from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body, splits_of_outside
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import (
@@ -291,6 +291,9 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
     if payment.late is not None:
         body["late"] = late_body(payment.late)
     if payment.processor != INTERNAL_PROCESSOR:
+        if payment.splits:
+            is_approved = payment.settlement is not None and payment.settlement.approved is not None
+            body["splits"] = splits_of_outside(payment.splits, is_approved=is_approved)
         body |= _told_by_processor(payment.settlement)
         body["refunding"] = none if payment.refunding is None else render_amount(payment.refunding)
     return body

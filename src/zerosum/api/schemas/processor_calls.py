@@ -25,6 +25,7 @@ from zerosum.api.schemas.fields import (
 from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
+from zerosum.domain.payments.payment import PROCESSOR_PATTERN_TEXT
 from zerosum.domain.payments.processor_calls import CallOutcome, CallState, MoveReason, call_key
 from zerosum.services.processor_answers import Effect, ProcessorOutcome
 from zerosum.services.processor_calls import RecordedCall, RecordedCallback, RecordedMove
@@ -170,6 +171,13 @@ class SettlementRequest(Request):
     ]
     reason: Annotated[Text, Field(description="How that is known.", examples=["Seen in the portal of the bank."])]
     amount: Annotated[Amount | None, Field(description="Where only a part was carried out: how much.")] = None
+    processor: Annotated[
+        Annotated[str, Field(pattern=PROCESSOR_PATTERN_TEXT)] | None,
+        Field(
+            description="At which processor you have looked: where another one has it by now, nothing is done.",
+            examples=["acme"],
+        ),
+    ] = None
 
 
 class ProcessorCallDryRun(ProcessorCallResponse):

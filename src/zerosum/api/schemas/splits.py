@@ -65,12 +65,33 @@ class SplitResponse(Response):
     percent: Annotated[str | None, Field(description="The percentage that was asked for.", examples=["2.9"])]
     fixed: Annotated[str | None, Field(description="The fixed part that was asked for.", examples=[None])]
     remainder: Annotated[bool, Field(description="Whether it takes what the others leave.", examples=[False])]
-    amount: Annotated[BalanceAmount, Field(description="What it got; it may be nothing.", examples=["0.29"])]
+    amount: Annotated[
+        BalanceAmount,
+        Field(
+            description="What it gets of the whole; it may be nothing. Nothing is paid before the payment succeeds.",
+            examples=["0.29"],
+        ),
+    ]
     refunded: Annotated[BalanceAmount, Field(description="What of it was given back.", examples=["0.00"])]
+    approved: Annotated[
+        BalanceAmount | None,
+        Field(
+            description="Of a payment through an outside processor: what it got of what that has carried out, or null.",
+            examples=["0.29"],
+        ),
+    ] = None
 
 
 def split_orders(splits: Sequence[SplitRequest] | None) -> Sequence[SplitOrder]:
     return [split.order() for split in splits] if splits else ()
+
+
+def splits_of_outside(splits: Sequence[RecordedSplit], *, is_approved: bool) -> list[dict[str, Any]]:
+    """Of a payment through an outside processor, with what each got of what that has carried out."""
+    return [
+        {**body, "approved": render_amount(split.paid) if is_approved else None}
+        for body, split in zip(splits_body(splits), splits, strict=True)
+    ]
 
 
 def splits_body(splits: Sequence[RecordedSplit]) -> list[dict[str, Any]]:

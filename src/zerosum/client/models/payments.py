@@ -31,6 +31,7 @@ class SplitPart(Model):
     remainder: bool
     amount: Decimal
     refunded: Decimal
+    approved: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

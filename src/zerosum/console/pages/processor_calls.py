@@ -55,7 +55,7 @@ def processor_call_pages(console: Console) -> None:
 
     async def settle(view: View) -> HttpAnswer:
         reference = view.path["payment"]
-        said = view.order(SettlementRequest, "outcome", "reason", "amount")
+        said = view.order(SettlementRequest, "outcome", "reason", "amount", "processor")
         order = SettlementOrder(
             idempotency_key=view.key,
             id=parse_id(prefix_of(reference), reference),
@@ -63,6 +63,7 @@ def processor_call_pages(console: Console) -> None:
             outcome=CallOutcome(said.outcome),
             reason=said.reason,
             amount=said.amount,
+            processor=said.processor,
         )
         await calls.desk.one(view.caller, order)
         return view.go_to("processor-calls", reference)

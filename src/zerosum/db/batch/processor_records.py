@@ -42,11 +42,18 @@ def _call(row: Sequence[Any]) -> ProcessorCall:
         refunded_payment_id=row[20],
         routing=None if row[21] is None else json.loads(row[21]),
         number=row[22],
+        effective_at=row[23],
+        parts=None if row[24] is None else tuple(map(Decimal, json.loads(row[24]))),
     )
 
 
 def _approved(call: ProcessorCall) -> str | None:
     return None if call.approved is None else render_amount(call.approved)
+
+
+def _parts(call: ProcessorCall) -> str | None:
+    """As texts: a JSON number would be read as a float."""
+    return None if call.parts is None else json.dumps([render_amount(part) for part in call.parts])
 
 
 PROCESSOR_CALLS = RecordSet(
@@ -75,6 +82,8 @@ PROCESSOR_CALLS = RecordSet(
         Column("refunded_payment_id", "uuid", lambda call: call.refunded_payment_id),
         Column("routing", "text", lambda call: None if call.routing is None else json.dumps(call.routing), "jsonb"),
         Column("number", "int", lambda call: call.number),
+        Column("effective_at", "timestamptz", lambda call: call.effective_at),
+        Column("parts", "text", _parts, "jsonb"),
     ),
     changing=("state", "next_at", "processor_payment_id", "reason", "approved", "entry_id", "settled_at"),
     read=_call,

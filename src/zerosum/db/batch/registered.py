@@ -18,6 +18,7 @@ from zerosum.db.batch.processor_records import CALL_MOVES, PROCESSOR_CALLS
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.db.batch.review_records import PAYMENT_TWINS, REVIEWS
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
+from zerosum.db.batch.split_records import SPLITS
 from zerosum.db.batch.statement_records import LAST_STATEMENTS, NEWER_STATEMENTS, STATEMENTS
 from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, TEMPLATES
 from zerosum.domain.commands import NO_METADATA
@@ -37,7 +38,6 @@ from zerosum.domain.payments.exchanges import EXCHANGE
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.refunds import REFUND, Refund
-from zerosum.domain.payments.splits import SPLIT, AskedSplit, Split, SplitRule
 
 
 def _optional(amount: Decimal | None) -> str | None:
@@ -132,39 +132,6 @@ REFUNDS = RecordSet(
     ),
 )
 """Written and never changed."""
-
-
-def _split(row: Sequence[Any]) -> Split:
-    return Split(
-        ledger_id=LedgerId(row[0]),
-        id=row[1],
-        payment_id=PaymentId(row[2]),
-        place=row[3],
-        asked=AskedSplit(AccountId(row[4]), SplitRule(row[6]), _decimal(row[7]), row[5]),
-        currency=row[8],
-        amount=Decimal(row[9]),
-        refunded=_decimal(row[10]),
-    )
-
-
-SPLITS = RecordSet(
-    kind=SPLIT,
-    table="payment_splits",
-    columns=(
-        Column("id", "uuid", lambda split: split.id),
-        Column("payment_id", "uuid", lambda split: split.payment_id),
-        Column("place", "int", lambda split: split.place),
-        Column("account_id", "uuid", lambda split: split.asked.account_id),
-        Column("called", "text", lambda split: split.asked.called),
-        Column("rule", "text", lambda split: split.asked.rule),
-        Column("value", "text", lambda split: split.asked.value_text),
-        Column("currency", "text", lambda split: split.currency),
-        Column("amount", "text", lambda split: render_amount(split.amount), "numeric"),
-        Column("refunded", "text", lambda split: _optional(split.refunded), "numeric"),
-    ),
-    changing=("refunded",),
-    read=_split,
-)
 
 
 EXCHANGES = RecordSet(

@@ -24,7 +24,7 @@ class Parties(NamedTuple):
     payment_id: UUID | None = None
     """Of a dispute: the payment that is questioned; of a processor call for a refund, the one that is given back."""
     receivers: tuple[tuple[UUID, str], ...] = ()
-    """Of a payment that goes to several: the accounts of its splits, in their order, each with its code."""
+    """Of a payment that goes to several, and of its calls: the accounts of its splits in their order, with codes."""
     processor: str | None = None
     """Of a payment: who has carried it out."""
     is_final: bool = True
@@ -53,7 +53,7 @@ _RECEIVERS = """(
             cross join lateral (
                 select code from accounts where ledger_id = $1 and id = split.account_id limit 1
             ) as receiver
-            where split.ledger_id = $1 and split.payment_id = found.id
+            where split.ledger_id = $1 and split.payment_id = {payment_id}
         )"""
 
 
@@ -134,7 +134,9 @@ def _statement(table: Table, *, opens_ledger: bool = False) -> str:
     The limits keep the planner from joining in another order: while it has no statistics of young tables, it would go
     through all holds of a ledger for each account that there is.
     """
-    receivers = _RECEIVERS if table is payments else "null"
+    # Those of the payment, or of the one that is given back.
+    paid = {payments: "found.id", processor_calls: "coalesce(found.refunded_payment_id, found.id)"}
+    receivers = _RECEIVERS.format(payment_id=paid[table]) if table in paid else "null"
     processor = "processor" if table is payments else "null::text as processor"
     # Until a processor has said what became of it, it may be moved to another one, at another account.
     ends = {payments: "status <> 'processing'", processor_calls: "entry_id is not null"}

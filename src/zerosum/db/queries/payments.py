@@ -34,11 +34,12 @@ from zerosum.db.queries.given_versions import RecordedLine
 from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.queries.processor_moves import begun_elsewhere
+from zerosum.db.queries.splits import RecordedSplit as RecordedSplit  # shown by the routes
+from zerosum.db.queries.splits import parts_shown, shown_part
 from zerosum.db.schema.tables import (
     accounts,
     disputes,
     journal_entries,
-    payment_splits,
     payments,
     postings,
     processor_call_moves,
@@ -53,7 +54,6 @@ from zerosum.domain.payments.payment import (
     PaymentType,
     status_when_made,
 )
-from zerosum.domain.payments.splits import SplitRule
 
 
 class Line(Protocol):
@@ -65,17 +65,6 @@ class Line(Protocol):
     def balance_after(self) -> Decimal: ...
     @property
     def held_after(self) -> Decimal: ...
-
-
-class RecordedSplit(NamedTuple):
-    """What one receiver got of a payment. `value` is the percentage or the fixed amount, as text."""
-
-    account_id: UUID
-    code: str
-    rule: SplitRule
-    value: str | None
-    amount: Decimal
-    refunded: Decimal | None
 
 
 class RecordedSettlement(NamedTuple):
@@ -180,7 +169,7 @@ async def payments_as_made(
             disputed=None,
             further_ids=(),
             settlement=None,
-            splits=[split._replace(refunded=None) for split in payment.splits],
+            splits=[split._replace(refunded=None, approved=None) for split in payment.splits],
         )
         for id_, payment in found.items()
     }
@@ -276,18 +265,7 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(disputes.c.ledger_id == ledger_id, disputes.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
-    receiver = accounts.alias("receiver")
-    own = payment_splits
-    part = func.jsonb_build_array(
-        own.c.account_id, receiver.c.code, own.c.rule, own.c.value, cast(own.c.amount, Text), cast(own.c.refunded, Text)
-    )
-    parts = (
-        select(func.jsonb_agg(aggregate_order_by(part, own.c.place)))
-        .select_from(own)
-        .join(receiver, and_(receiver.c.ledger_id == ledger_id, receiver.c.id == own.c.account_id))
-        .where(own.c.ledger_id == ledger_id, own.c.payment_id == payments.c.id)
-        .scalar_subquery()
-    )
+    parts = parts_shown(ledger_id, payments.c.id)
     moved_ids = (
         select(func.array_agg(aggregate_order_by(processor_call_moves.c.id, processor_call_moves.c.number)))
         .where(
@@ -372,7 +350,7 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         further_ids=[*first, *sorted((*of_refunds, *(row.dispute_entry_ids or ())))],
         disputed=row.disputed,
         refunding=row.refunding,
-        splits=[_split(part) for part in row.parts or ()],
+        splits=[shown_part(part) for part in row.parts or ()],
         late=late_in(row, row.ledger_id, row.id),
         settlement=settlement,
         traceparent=row.traceparent,
@@ -383,9 +361,3 @@ def _settlement(told: Sequence[Any]) -> RecordedSettlement:
     entry_id, approved, reason, processor_payment_id = told
     paid = None if approved is None else Decimal(approved)
     return RecordedSettlement(UUID(entry_id), paid, reason, processor_payment_id)
-
-
-def _split(part: Sequence[Any]) -> RecordedSplit:
-    account_id, code, rule, value, amount, refunded = part
-    back = None if refunded is None else Decimal(refunded)
-    return RecordedSplit(UUID(account_id), code, SplitRule(rule), value, Decimal(amount), back)

@@ -11,6 +11,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
 
+_OF_ITS_PAYMENT = "part.ledger_id = page.ledger_id and part.payment_id = coalesce(page.refunded_payment_id, page.id)"
+_HAS_PART = f"""exists (
+    select from payment_splits part where {_OF_ITS_PAYMENT} and part.account_id = posting.account_id
+    and (posting.side = 'd') = (page.refunded_payment_id is not null)
+)"""
+"""Whether a posting is to who gets a part of the payment, or gives one back."""
+
+_RECEIVERS = f"""(
+    select count(*) filter (where coalesce((page.parts ->> part.place)::numeric, part.amount) > 0)
+    from payment_splits part where {_OF_ITS_PAYMENT} having count(*) > 0
+)"""  # noqa: S608 - made of constants only
+"""For how many something is pending of what goes to several; null: it goes to one."""
+
+
+def _pending_of_part(entry_id: str, condition: str) -> str:
+    return f"""(select coalesce(sum(line.amount), 0) from postings line
+        where line.ledger_id = page.ledger_id and line.entry_id = {entry_id} and line.account_id = part.account_id
+        and line.side = 'd' and line.layer = 'h' and {condition})"""  # noqa: S608 - made of constants only
+
+
+_FITS_PARTS = f"""(page.parts is null or page.refunded_payment_id is not null) and not exists (
+    select from payment_splits part where {_OF_ITS_PAYMENT} and page.refunded_payment_id is not null
+    and ((page.parts ->> part.place)::numeric is distinct from {_pending_of_part("page.id", "not line.releases")}
+         or page.entry_id is not null and (page.parts ->> part.place)::numeric
+            is distinct from {_pending_of_part("page.entry_id", "line.releases")}))"""  # noqa: S608 - made of constants only
+"""Whether a refund of what went to several has pending, and has set free, what each is to give back of it."""
+
 
 def _moved(name: str, entry_id: str, payer: str = "page.payer_id", payee: str = "page.payee_id") -> str:
     """What the entry has placed, set free and paid between the two accounts; and how much else it has moved."""
@@ -21,7 +48,7 @@ def _moved(name: str, entry_id: str, payer: str = "page.payer_id", payee: str = 
            count(*) filter (where not is_own) as others
     from (
         select posting.*, posting.currency = page.currency
-                   and posting.account_id = case side when 'd' then {payer} else {payee} end
+                   and (posting.account_id = case side when 'd' then {payer} else {payee} end or {_HAS_PART})
                    and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
         from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = {entry_id}
     ) line
@@ -35,7 +62,8 @@ _MOVES = """(
         'taken', jsonb_build_array(moved.to_processor, moved.to_payer_id, moved.to_payee_id),
         'fingerprint', encode(entry.fingerprint, 'hex'),
         'is_own', (entry.reason, entry.resource_type, entry.resource_id, entry.posted_at)
-            is not distinct from ('payment moved', 'payment', page.id::text, moved.moved_at),
+            is not distinct from ('payment moved', 'payment', page.id::text, moved.moved_at)
+            and coalesce(late.requested_at, entry.effective_at) = coalesce(page.effective_at, entry.posted_at),
         'has_moved', (
             select count(*) = 4 and count(distinct (side, releases)) = 4 and count(*) filter (
                 where (layer, hold_id, amount, line.currency) = ('h', page.id, page.amount, page.currency)
@@ -46,6 +74,7 @@ _MOVES = """(
     ) order by moved.number)::text
     from processor_call_moves moved
     left join journal_entries entry on entry.ledger_id = moved.ledger_id and entry.id = moved.id
+    left join late_entries late on late.ledger_id = moved.ledger_id and late.id = moved.id
     where moved.ledger_id = page.ledger_id and moved.payment_id = page.id
 )"""
 """The moves of a call to other processors, each with whether its entry is of it, and has moved what it should."""
@@ -57,6 +86,9 @@ with page as materialized (
 select page.id, page.processor, page.type, page.currency, page.amount::text as amount, page.payer_id, page.payee_id,
        page.state, page.processor_payment_id, page.reason, page.approved::text as approved, page.entry_id,
        {micros("page.created_at")} as created_at, {micros("page.settled_at")} as settled_at,
+       {_RECEIVERS} as receivers, {_FITS_PARTS} as fits_parts,
+       {micros("page.effective_at")} as dated_to, {micros("first.effective_at")} as first_effective_at,
+       {micros("coalesce(late.requested_at, entry.effective_at)")} as effective_at,
        page.number, page.refunded_payment_id, {_MOVES} as moves, refund.amount is not distinct from page.amount
            and refund.currency is not distinct from page.currency as fits_refund,
        payment.id is not null and (payment.processor, payment.type, payment.currency, payment.payer_id,
@@ -81,6 +113,7 @@ left join payments payment on payment.ledger_id = page.ledger_id
     and payment.id = coalesce(page.refunded_payment_id, page.id)
 left join journal_entries first on first.ledger_id = page.ledger_id and first.id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = page.entry_id
+left join late_entries late on late.ledger_id = page.ledger_id and late.id = page.entry_id
 {
     _moved(
         "begun",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Select, and_, func, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
-from zerosum.db.schema.tables import processor_callbacks, processor_calls
+from zerosum.db.schema.tables import payment_splits, processor_callbacks, processor_calls
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.domain.payments.processor_calls import SETTLED, CallState
 
@@ -47,6 +47,12 @@ class RecordedCall:
     """Of a call for a refund: the payment that is given back."""
     routing: Mapping[str, Any] | None = None
     number: int = 1
+    effective_at: datetime | None = None
+    """What its entries are dated to. None: each to when it is posted."""
+    parts: Sequence[str] | None = None
+    """Of one for a refund of what went to several: what each of them is to give back."""
+    receivers: Sequence[UUID] = ()
+    """Where it is looked up alone: those of the splits of its payment, in their order."""
 
 
 class RecordedCallback(NamedTuple):
@@ -238,8 +244,18 @@ async def calls_of_nobody(connection: AsyncConnection, known: Sequence[str], now
 
 
 async def find_call(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> RecordedCall | None:
-    row = (await connection.execute(_select(ledger_id).where(processor_calls.c.id == id_))).first()
-    return None if row is None else _recorded(row)
+    split = payment_splits.c
+    receivers = (
+        select(func.array_agg(aggregate_order_by(split.account_id, split.place)))
+        .where(
+            split.ledger_id == ledger_id,
+            split.payment_id == func.coalesce(processor_calls.c.refunded_payment_id, processor_calls.c.id),
+        )
+        .scalar_subquery()
+    )
+    statement = _select(ledger_id).where(processor_calls.c.id == id_)
+    row = (await connection.execute(statement.add_columns(receivers.label("receivers")))).first()
+    return None if row is None else replace(_recorded(row), receivers=row.receivers or ())
 
 
 async def is_being_refunded(connection: AsyncConnection, ledger_id: UUID, payment_id: UUID) -> bool:
@@ -288,6 +304,14 @@ async def find_calls_settled_by(
     called = [UUID(resource_id) for resource_id in named if resource_id is not None]
     rows = await connection.execute(_select(ledger_id).where(processor_calls.c.id.in_(called)))
     return {named[str(row.id)]: _recorded(row) for row in rows}
+
+
+async def settling_entry(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> UUID | None:
+    """Of the payment or refund that bears this id. None: no processor was asked for it, or none has answered yet."""
+    calls = processor_calls.c
+    statement = select(calls.entry_id).where(calls.ledger_id == ledger_id, calls.id == id_)
+    found: UUID | None = (await connection.execute(statement)).scalar()
+    return found
 
 
 async def was_called_back(connection: AsyncConnection, ledger_id: UUID, processor: str, event_id: str) -> bool:

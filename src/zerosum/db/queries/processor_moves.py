@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -44,19 +44,34 @@ async def moves_of(connection: AsyncConnection, ledger_id: UUID, payment_id: UUI
     return [move._replace(why=MoveReason(move.why)) for move in found]
 
 
+_FIRST_DUE, _FIRST_ID = datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0)
+"""Before all that is due."""
+
 _UNSENT = text("""
 select ledger_id, id, type, currency, amount, payer_id, payee_id, attempts, refunded_payment_id, number, routing,
-       sent_at
+       sent_at, next_at
 from processor_calls
 where processor = :processor and next_at <= :now and state = 'proposed' and attempts = 0
+  and (next_at, ledger_id, id) > (cast(:due_at as timestamptz), cast(:after_ledger as uuid), cast(:after_id as uuid))
   and jsonb_array_length(coalesce(routing -> 'next', '[]')) > 0
 order by next_at, ledger_id, id limit :limit
 """)
 
 
-async def unsent_calls(connection: AsyncConnection, processor: str, now: datetime, limit: int) -> list[ClaimedCall]:
-    """Those of all ledgers that nobody has asked it for, and whose route leads on. For an operator's unit of work."""
-    given = {"processor": processor, "now": now, "limit": limit}
+async def unsent_calls(
+    connection: AsyncConnection, processor: str, now: datetime, limit: int, after: ClaimedCall | None = None
+) -> list[ClaimedCall]:
+    """Those of all ledgers that nobody has asked it for, and whose route leads on. For an operator's unit of work.
+
+    The longest due first; `after` is the last one of the page before, and `lapses_at` of each when it fell due.
+    """
+    place = (_FIRST_DUE, _FIRST_ID, _FIRST_ID) if after is None else (after.lapses_at, after.ledger_id, after.id)
+    given = {
+        "processor": processor,
+        "now": now,
+        "limit": limit,
+        **dict(zip(("due_at", "after_ledger", "after_id"), place, strict=True)),
+    }
     return [ClaimedCall(*row) for row in await connection.execute(_UNSENT, given)]
 
 

@@ -20,6 +20,9 @@ from zerosum.db.queries.events import is_of_types, is_settled
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.webhooks import DeliveryStatus
 
+SHARE_LEAST = 4
+"""Of one endpoint in one claim, however many others wait."""
+
 EndpointKey = tuple[UUID, UUID]
 """Ledger and endpoint."""
 
@@ -118,9 +121,16 @@ with room as (
       on busy.id = endpoint.id
     where endpoint.ledger_id = any(cast(:ledgers as uuid[])) and status = 'enabled'
       and (paused_until is null or paused_until <= :now)
+), waiting as materialized (
+    -- Each is looked at for its share of what may be taken, and not for all that it may have: to lock is to write.
+    select ledger_id, id, least(number, greatest(:free / count(*) over (), :share)) as number
+    from room where number > 0 and exists (
+        select from webhook_deliveries delivery
+        where delivery.ledger_id = room.ledger_id and delivery.endpoint_id = room.id and status = 'pending'
+          and next_at <= :now and (claimed_until is null or claimed_until <= :now))
 ), due as (
     select found.*, row_number() over (partition by room.id order by found.next_at) as place
-    from room cross join lateral (
+    from waiting room cross join lateral (
         select delivery.ledger_id, delivery.endpoint_id, delivery.event_id, delivery.next_at
         from webhook_deliveries delivery
         where delivery.ledger_id = room.ledger_id and delivery.endpoint_id = room.id and status = 'pending'
@@ -130,7 +140,7 @@ with room as (
               where first.ledger_id = delivery.ledger_id and first.endpoint_id = delivery.endpoint_id
                 and first.resource_id = delivery.resource_id and first.status = 'pending'
               order by first.event_xid, first.event_id limit 1)
-        order by next_at limit greatest(room.number, 0)
+        order by next_at limit room.number
         for update skip locked
     ) found
 ), taken as (
@@ -261,6 +271,7 @@ async def claim(
         "breaker": breaker,
         "per_endpoint": per_endpoint,
         "free": free,
+        "share": SHARE_LEAST,
     }
     rows = (await connection.execute(_CLAIM, given)).all()
     return [

@@ -224,7 +224,7 @@ MONEY_COLUMNS = {
     "payment_splits": "ledger_id, id, payment_id, place, account_id, called, rule, value, currency, amount",
     "disputes": "ledger_id, id, payment_id, currency, amount, payer_id, payee_id, created_at",
     "processor_calls": "ledger_id, id, processor, type, currency, amount, payer_id, payee_id, created_at, route, "
-    "refunded_payment_id, routing, number",
+    "refunded_payment_id, routing, number, effective_at, parts",
     "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
     "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
     "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",

@@ -417,10 +417,16 @@ payment_splits = Table(
     _required("currency", Text),
     _required("amount", Numeric),  # may be nothing
     Column("refunded", Numeric),  # in all; None: nothing
+    Column("approved", Numeric),  # what he got, where a processor has carried out a part and that makes it another
+    Column("refunding", Numeric),  # what a processor was asked to give back and has not answered; None: nothing
     PrimaryKeyConstraint("ledger_id", "id", name="payment_splits_pkey"),
     Index("payment_splits_of_payment", "ledger_id", "payment_id", "place", unique=True),
     CheckConstraint("amount >= 0", name="payment_splits_amount_not_negative"),
-    CheckConstraint("refunded > 0 and refunded <= amount", name="payment_splits_refunded_within"),
+    CheckConstraint("approved >= 0 and refunding > 0", name="payment_splits_outside_not_negative"),
+    CheckConstraint(
+        "refunded > 0 and coalesce(refunded, 0) + coalesce(refunding, 0) <= coalesce(approved, amount)",
+        name="payment_splits_refunded_within",
+    ),
     CheckConstraint(
         "rule in ('rest', 'remainder', 'percent', 'amount') and (value is null) = (rule in ('remainder', 'rest'))",
         name="payment_splits_rule_known",
@@ -576,6 +582,8 @@ processor_calls = Table(
     Column("refunded_payment_id", Uuid),  # of a call for a refund
     Column("routing", JSONB),  # by which version of the routes, and who was passed over
     _required("number", Integer, server_default=text("1")),  # each move to another processor begins the next
+    _moment("effective_at"),  # what its entries are dated to; None: each to when it is posted
+    Column("parts", JSONB),  # of a refund of what went to several: what each is to give back
     PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
     Index(
         "processor_calls_of_refunds",
@@ -1217,6 +1225,8 @@ webhook_deliveries = Table(
     ),
     CheckConstraint("status in ('pending', 'delivered', 'failed', 'parked')", name="webhook_deliveries_status_known"),
     CheckConstraint("attempts >= 0", name="webhook_deliveries_attempts_not_negative"),
+    # Room for updates on the same page: what is claimed changes nothing that is indexed.
+    postgresql_with={"fillfactor": 50},
 )
 """Of each event to each endpoint that wants it. What is sent is read from the event when it is."""
 
@@ -1852,7 +1862,7 @@ GRANTS: dict[Table, str] = {
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
     "fee_house_rules, respond_by)",
     dispute_changes: "insert",
-    payment_splits: "insert, update (refunded)",
+    payment_splits: "insert, update (refunded, approved, refunding)",
     entry_conditions: "insert",
     refunds: "insert",
     exchanges: "insert",

@@ -145,7 +145,9 @@ class Dating:
                 pointer="/effective_at",
                 **closed_facts(closing.period, closing.ends_at),
             )
-        late = LateEntry(
+        if way is LateWay.ROLLED_FORWARD:
+            return _rolled_forward(entry, closing, requested_at, ledger_id, id_)
+        return entry, LateEntry(
             ledger_id=ledger_id,
             id=JournalEntryId(id_),
             closing=closing.number,
@@ -153,9 +155,37 @@ class Dating:
             requested_at=requested_at,
             reason=self.override,
         )
-        if way is LateWay.OVERRIDDEN:
-            return entry, late
-        return replace(entry, effective_at=closing.ends_at), late
+
+
+@dataclass(frozen=True, slots=True)
+class UnrefusedDating(Dating):
+    """Of what has happened outside already: where its date is closed by now it is rolled forward, in every ledger.
+
+    A refusal would not undo it, and the books would lack it.
+    """
+
+    def dated(
+        self, entry: JournalEntry, records: Records, ledger_id: LedgerId, id_: UUID, posted_at: datetime
+    ) -> tuple[JournalEntry, LateEntry | None]:
+        closing: Closing | None = records.get(_key(ledger_id))
+        requested_at = entry.effective_at
+        if requested_at is None or closing is None or not closing.closes(requested_at):
+            return entry, None
+        entry.check_time(posted_at)
+        return _rolled_forward(entry, closing, requested_at, ledger_id, id_)
+
+
+def _rolled_forward(
+    entry: JournalEntry, closing: Closing, requested_at: datetime, ledger_id: LedgerId, id_: UUID
+) -> tuple[JournalEntry, LateEntry]:
+    late = LateEntry(
+        ledger_id=ledger_id,
+        id=JournalEntryId(id_),
+        closing=closing.number,
+        way=LateWay.ROLLED_FORWARD,
+        requested_at=requested_at,
+    )
+    return replace(entry, effective_at=closing.ends_at), late
 
 
 def closed_facts(period: str, ends_at: datetime) -> dict[str, Any]:

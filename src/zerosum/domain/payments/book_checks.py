@@ -21,9 +21,9 @@ from zerosum.domain.ledger.velocity import Direction, Used, VelocityLimit, Windo
 from zerosum.domain.moments import render_time
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.processor_splits import splits_of
 from zerosum.domain.payments.rules import Finding, Judged, Rule
-from zerosum.domain.payments.split_commands import PayInParts
-from zerosum.domain.payments.splits import moved
+from zerosum.domain.payments.split_commands import parts_of
 
 PAYMENT_TWIN = "payment_twin"
 """Of which kind earlier orders of the same are among the records."""
@@ -117,9 +117,8 @@ class Velocity:
         if self.limit.window.direction is Direction.OUT:
             if payment.type is not PaymentType.DEPOSIT:
                 yield payment.payer_id, amount
-        elif isinstance(payment, PayInParts):
-            parts = moved(payment.splits, [split.amount for split in payment.splits], payment.money)
-            for account_id, part in parts:
+        elif splits := splits_of(payment):
+            for account_id, part in parts_of(splits, payment.money):
                 if payment.type is not PaymentType.WITHDRAWAL or account_id != payment.payee_id:
                     yield account_id, part.amount
         elif payment.type is not PaymentType.WITHDRAWAL:

@@ -10,7 +10,7 @@ from functools import cache
 from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
-from zerosum.domain.ledger.entry import JournalEntry, Nature, credit, debit, placed, released
+from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting, credit, debit, placed, released
 from zerosum.domain.money import Currency, Money, add
 from zerosum.domain.payments.payment import PaymentType
 
@@ -150,31 +150,52 @@ def expiry(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> Journ
     return JournalEntry("hold expiry", promised, nature=Nature.RELEASE)
 
 
-def proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
-    """A processor is to carry it out: it is pending between the two until that has said what became of it."""
-    return JournalEntry("payment proposed", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))
+def proposal(payer: AccountId, promised: Parts, money: Money, id_: UUID, effective_at: datetime | None) -> JournalEntry:
+    """A processor is to carry it out: it is pending between them until that has said what became of it."""
+    pending = [placed(credit(account, part), id_) for account, part in promised]
+    return JournalEntry("payment proposed", (placed(debit(payer, money), id_), *pending), effective_at)
 
 
 def payment_moved(
-    payer: AccountId, payee: AccountId, new_payer: AccountId, new_payee: AccountId, money: Money, id_: UUID
+    payer: AccountId,
+    payee: AccountId,
+    new_payer: AccountId,
+    new_payee: AccountId,
+    money: Money,
+    id_: UUID,
+    effective_at: datetime | None,
 ) -> JournalEntry:
     """One processor has not carried it out and another is to: it is pending at that one's clearing account now."""
+    # What goes to several is pending for each as before: the payee has as much afterwards as he had.
     freed = (released(debit(payer, money), id_), released(credit(payee, money), id_))
     promised = (placed(debit(new_payer, money), id_), placed(credit(new_payee, money), id_))
-    return JournalEntry("payment moved", (*freed, *promised), nature=Nature.OUTSIDE)
+    return JournalEntry("payment moved", (*freed, *promised), effective_at, nature=Nature.OUTSIDE)
 
 
-def approval(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
+def approval(
+    payer: AccountId,
+    promised: Parts,
+    freed: Money,
+    paid_to: Parts,
+    taken: Money,
+    id_: UUID,
+    effective_at: datetime | None,
+) -> JournalEntry:
     """The processor has carried it out, or a part of it: that much is paid, and nothing of it is pending any more."""
-    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
-    paid = (debit(payer, taken), credit(payee, taken))
-    return JournalEntry("payment approved", (*promised, *paid), nature=Nature.OUTSIDE)
+    paid = (debit(payer, taken), *(credit(account, part) for account, part in paid_to))
+    lines = (*_freed(payer, promised, freed, id_), *paid)
+    return JournalEntry("payment approved", lines, effective_at, nature=Nature.OUTSIDE)
 
 
-def decline(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
+def decline(payer: AccountId, promised: Parts, freed: Money, id_: UUID, effective_at: datetime | None) -> JournalEntry:
     """The processor does not carry it out: what was pending is the payer's again."""
-    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
-    return JournalEntry("payment declined", promised, nature=Nature.RELEASE)
+    lines = _freed(payer, promised, freed, id_)
+    return JournalEntry("payment declined", lines, effective_at, nature=Nature.RELEASE)
+
+
+def _freed(payer: AccountId, promised: Parts, freed: Money, id_: UUID) -> tuple[Posting, ...]:
+    """Nothing of what a processor was asked for is pending any more."""
+    return (released(debit(payer, freed), id_), *(released(credit(account, part), id_) for account, part in promised))
 
 
 def refund_proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
@@ -183,17 +204,28 @@ def refund_proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID)
     return JournalEntry("refund proposed", lines, gives_back=True)
 
 
-def refund_approval(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
+def refund_proposal_in_parts(payer: AccountId, parts: Parts, money: Money, id_: UUID) -> JournalEntry:
+    """Each who got a part of the payment is to give back its part of what the processor is asked for."""
+    given = (placed(debit(account, part), id_) for account, part in parts)
+    return JournalEntry("refund proposed", (placed(credit(payer, money), id_), *given), gives_back=True)
+
+
+def refund_approval(
+    payer: AccountId, promised: Parts, freed: Money, paid_to: Parts, taken: Money, id_: UUID
+) -> JournalEntry:
     """The processor has taken it back, or a part of it; nothing of it is pending any more."""
-    promised = (released(debit(payee, freed), id_), released(credit(payer, freed), id_))
-    paid_back = (debit(payee, taken), credit(payer, taken))
-    return JournalEntry("refund approved", (*promised, *paid_back), nature=Nature.OUTSIDE)
+    paid_back = (*(debit(account, part) for account, part in paid_to), credit(payer, taken))
+    lines = (*_freed_refund(payer, promised, freed, id_), *paid_back)
+    return JournalEntry("refund approved", lines, nature=Nature.OUTSIDE)
 
 
-def refund_decline(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
-    """The processor does not give it back: what was pending is the payee's again."""
-    promised = (released(debit(payee, freed), id_), released(credit(payer, freed), id_))
-    return JournalEntry("refund declined", promised, nature=Nature.RELEASE)
+def refund_decline(payer: AccountId, promised: Parts, freed: Money, id_: UUID) -> JournalEntry:
+    """The processor does not give it back: what was pending is theirs again who were paid."""
+    return JournalEntry("refund declined", _freed_refund(payer, promised, freed, id_), nature=Nature.RELEASE)
+
+
+def _freed_refund(payer: AccountId, promised: Parts, freed: Money, id_: UUID) -> tuple[Posting, ...]:
+    return (*(released(debit(account, part), id_) for account, part in promised), released(credit(payer, freed), id_))
 
 
 def dispute(

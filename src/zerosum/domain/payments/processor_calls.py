@@ -95,6 +95,10 @@ class ProcessorCall:
     approved: Decimal | None = None
     entry_id: UUID | None = None
     settled_at: datetime | None = None
+    effective_at: datetime | None = None
+    """What its entries are dated to. None: each to when it is posted."""
+    parts: tuple[Decimal, ...] | None = None
+    """Of a call for a refund of what went to several: what each of them is to give back, in the order of the splits."""
 
     @property
     def is_settled(self) -> bool:

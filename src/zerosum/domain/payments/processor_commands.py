@@ -30,6 +30,7 @@ from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus
+from zerosum.domain.payments.posting_rules import Parts
 from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, CallState, ProcessorCall, payment_facts
 
 
@@ -52,8 +53,12 @@ class ProposePayment(Pay):
             return
         yield from Pay.objections(self, book)
 
+    def receiving(self) -> Parts:
+        """Who is to get how much of it."""
+        return ((self.payee_id, self.money),)
+
     def proposal(self) -> JournalEntry:
-        return posting_rules.proposal(self.payer_id, self.payee_id, self.money, self.id)
+        return posting_rules.proposal(self.payer_id, self.receiving(), self.money, self.id, self.effective_at)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         for objection in self.objections(book):
@@ -75,6 +80,7 @@ class ProposePayment(Pay):
             state=CallState.PROPOSED,
             created_at=posted_at,
             next_at=posted_at,
+            effective_at=None if self.effective_at is None else entry.effective_at,
         )
         book.records[RecordKey(self.ledger_id, PROCESSOR_CALL, self.id)] = call
         event = Event(self.id, EventType.PAYMENT_PROCESSING, ResourceType.PAYMENT)
@@ -96,7 +102,7 @@ class ProcessorCallCommand(LedgerCommand):
         return RecordKey(self.ledger_id, PROCESSOR_CALL, self.payment_id)
 
     def needs(self) -> tuple[Need, ...]:
-        return (Need(self.payment_key), Need(self.call_key))
+        return (*LedgerCommand.needs(self), Need(self.payment_key), Need(self.call_key))
 
     def journal_entry(self) -> JournalEntry:
         raise LookupError("what this posts depends on the payment: ask `objections` with a book")
@@ -115,6 +121,8 @@ class SettlePayment(ProcessorCallCommand):
     amount: Decimal | None = None
     processor_payment_id: str | None = None
     reason: str | None = None
+    seen_at: str | None = None
+    """Of a person: at which processor he has looked. None: at the one that has it."""
     by_person: Mapping[str, Any] | None = None
     """Of a person: what the security log tells of who it is (`address`, `request_id`)."""
 
@@ -179,11 +187,21 @@ class SettlePayment(ProcessorCallCommand):
         facts = payment_facts(payment, call, (payment.id, self.id))
         return Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts)
 
-    def declining(self, call: ProcessorCall) -> JournalEntry:
-        return posting_rules.decline(call.payer_id, call.payee_id, call.money, call.id)
+    def declining(self, call: ProcessorCall, book: Book) -> JournalEntry:
+        promised = self.promised(call, book)
+        return posting_rules.decline(call.payer_id, promised, call.money, call.id, call.effective_at)
 
-    def approving(self, call: ProcessorCall, paid: Money) -> JournalEntry:
-        return posting_rules.approval(call.payer_id, call.payee_id, call.money, paid, call.id)
+    def approving(self, call: ProcessorCall, paid: Money, book: Book) -> JournalEntry:
+        promised, parts = self.promised(call, book), self.paid_to(call, paid, book)
+        return posting_rules.approval(call.payer_id, promised, call.money, parts, paid, call.id, call.effective_at)
+
+    def promised(self, call: ProcessorCall, book: Book) -> Parts:  # noqa: ARG002 - there is one
+        """Who has how much of it pending, beside the processor."""
+        return ((call.payee_id, call.money),)
+
+    def paid_to(self, call: ProcessorCall, paid: Money, book: Book) -> Parts:  # noqa: ARG002 - there is one
+        """Who gets how much of what was carried out."""
+        return ((call.payee_id, paid),)
 
     def _ruling(self, book: Book) -> JournalEntry:
         """What to post. Raises the first objection to the call."""
@@ -192,11 +210,12 @@ class SettlePayment(ProcessorCallCommand):
             raise ProcessorCallNotFound("This ledger has no such processor call.")
         if call.is_settled:
             raise InvalidState(f"The processor call is {call.state.value}.", processor_call_state=call.state.value)
-        if (call.payer_id, call.payee_id) != (self.payer_id, self.payee_id):
+        is_elsewhere = self.seen_at not in (None, call.processor)
+        if is_elsewhere or (call.payer_id, call.payee_id) != (self.payer_id, self.payee_id):
             raise ProcessorCallMoved("It is at another processor now; nothing was done.")
         money = call.money
         if not self.is_approved:
-            return self.declining(call)
+            return self.declining(call, book)
         if self.amount is not None and self.amount > money.amount:
             raise AmountExceedsPayment(
                 f"The {self.resource_type.value} was of less.",
@@ -205,7 +224,7 @@ class SettlePayment(ProcessorCallCommand):
                 currency=money.currency.code,
             )
         paid = money if self.amount is None else Money(self.amount, money.currency)
-        return self.approving(call, paid)
+        return self.approving(call, paid, book)
 
     def _tell(self, book: Book, done: Posted, call: ProcessorCall, person: Mapping[str, Any], now: datetime) -> None:
         audit = AuditRecord(
@@ -218,7 +237,7 @@ class SettlePayment(ProcessorCallCommand):
             request_id=person.get("request_id"),
             resource=self.resource,
             reason=self.reason,
-            facts={"outcome": call.state.value},
+            facts={"outcome": call.state.value, "processor": call.processor},
         )
         book.records[RecordKey(self.ledger_id, AUDIT_RECORD, audit.id)] = audit
         done.told = (audit,)

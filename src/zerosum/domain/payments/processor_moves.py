@@ -143,7 +143,13 @@ class MovePayment(ProcessorCallCommand):
 
     def _entry(self, call: ProcessorCall) -> JournalEntry:
         return posting_rules.payment_moved(
-            call.payer_id, call.payee_id, self.to_payer_id, self.to_payee_id, call.money, call.id
+            call.payer_id,
+            call.payee_id,
+            self.to_payer_id,
+            self.to_payee_id,
+            call.money,
+            call.id,
+            call.effective_at,
         )
 
     def _ruling(self, book: Book) -> ProcessorCall:

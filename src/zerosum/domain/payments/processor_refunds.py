@@ -21,6 +21,7 @@ from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.payment import Payment, plus, with_status
+from zerosum.domain.payments.posting_rules import Parts
 from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, CallState, ProcessorCall
 from zerosum.domain.payments.processor_commands import SettlePayment
 from zerosum.domain.payments.refunds import REFUND, Refund, RefundPayment, RefundStatus
@@ -102,11 +103,20 @@ class SettleRefund(SettlePayment):
         facts = asked_refund_facts(payment, call, refund.reason, (call.id, self.id))
         return Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts)
 
-    def declining(self, call: ProcessorCall) -> JournalEntry:
-        return posting_rules.refund_decline(call.payee_id, call.payer_id, call.money, call.id)
+    def declining(self, call: ProcessorCall, book: Book) -> JournalEntry:
+        return posting_rules.refund_decline(call.payee_id, self.promised(call, book), call.money, call.id)
 
-    def approving(self, call: ProcessorCall, paid: Money) -> JournalEntry:
-        return posting_rules.refund_approval(call.payee_id, call.payer_id, call.money, paid, call.id)
+    def approving(self, call: ProcessorCall, paid: Money, book: Book) -> JournalEntry:
+        promised, parts = self.promised(call, book), self.paid_to(call, paid, book)
+        return posting_rules.refund_approval(call.payee_id, promised, call.money, parts, paid, call.id)
+
+    def promised(self, call: ProcessorCall, book: Book) -> Parts:  # noqa: ARG002 - there is one
+        """Who gives back how much of it, if the processor does."""
+        return ((call.payer_id, call.money),)
+
+    def paid_to(self, call: ProcessorCall, paid: Money, book: Book) -> Parts:  # noqa: ARG002 - there is one
+        """Who gives back how much of what the processor gives back."""
+        return ((call.payer_id, paid),)
 
 
 def asked_refund_facts(

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from zerosum.domain.errors import DomainError
-from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger.account_change import objection_to_account
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.entry import JournalEntry, credit
@@ -34,6 +34,37 @@ from zerosum.domain.payments.splits import (
 )
 
 
+def receivers_of(splits: Iterable[Split]) -> tuple[AccountId, ...]:
+    return tuple(split.asked.account_id for split in splits)
+
+
+def parts_of(splits: Sequence[Split], money: Money) -> list[tuple[AccountId, Money]]:
+    """Who gets how much of the whole, without those who get nothing."""
+    return list(moved(splits, (split.amount for split in splits), money))
+
+
+def entry_in_parts(pay: Pay, splits: Sequence[Split]) -> JournalEntry:
+    """What is posted when it is paid."""
+    parts = parts_of(splits, pay.money)
+    return pay.conditioned(posting_rules.payment_in_parts(pay.type, pay.payer_id, parts, pay.money, pay.effective_at))
+
+
+def pointed_at_split(pay: Pay, splits: Sequence[Split], objection: DomainError) -> DomainError:
+    pointer = pointer_to(objection, [split.asked for split in splits])
+    pointed = Pay.point(pay, objection)
+    if pointer is None and (pointed.pointer or "").startswith("/postings/"):
+        pointer = "/to"
+    return pointed if pointer is None else pointed.at(pointer)
+
+
+def against_receivers(pay: Pay, splits: Sequence[Split], book: Book) -> Iterator[DomainError]:
+    """Of those whose part comes to nothing. To the others the entry itself is judged."""
+    empty = [split.asked for split in splits if not split.amount]
+    for objection in _objections_to_receivers(book, empty, pay.money):
+        pointer = pointer_to(objection, [split.asked for split in splits])
+        yield pay.named(objection).at(pointer or "/to")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayInParts(Pay):
     """`splits` are of its own id and money, in the order in which they are posted; `payee_id` takes the rest."""
@@ -41,34 +72,20 @@ class PayInParts(Pay):
     splits: tuple[Split, ...]
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        return self.with_conditioned((self.payer_id, *(split.asked.account_id for split in self.splits)))
+        return self.with_conditioned((self.payer_id, *receivers_of(self.splits)))
 
     def journal_entry(self) -> JournalEntry:
-        parts = list(moved(self.splits, (split.amount for split in self.splits), self.money))
-        return self.conditioned(
-            posting_rules.payment_in_parts(self.type, self.payer_id, parts, self.money, self.effective_at)
-        )
+        return entry_in_parts(self, self.splits)
 
     def point(self, objection: DomainError) -> DomainError:
-        pointer = pointer_to(objection, [split.asked for split in self.splits])
-        pointed = Pay.point(self, objection)
-        if pointer is None and (pointed.pointer or "").startswith("/postings/"):
-            pointer = "/to"
-        return pointed if pointer is None else pointed.at(pointer)
+        return pointed_at_split(self, self.splits, objection)
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         yield from Pay.objections(self, book)
-        yield from self._against_receivers(book)
-
-    def _against_receivers(self, book: Book) -> Iterator[DomainError]:
-        """Of those whose part comes to nothing. To the others the entry itself is judged."""
-        empty = [split.asked for split in self.splits if not split.amount]
-        for objection in _objections_to_receivers(book, empty, self.money):
-            pointer = pointer_to(objection, [split.asked for split in self.splits])
-            yield self.named(objection).at(pointer or "/to")
+        yield from against_receivers(self, self.splits, book)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        for objection in self._against_receivers(book):
+        for objection in against_receivers(self, self.splits, book):
             raise objection
         posted = Pay.decide(self, book, posted_at)
         put_splits(book, self.splits)
@@ -116,6 +133,15 @@ class CaptureInParts(CaptureHold):
         return CaptureHold.conclude(self, book, hold, posted, now)
 
 
+def needed_splits(ledger_id: LedgerId, payment_id: PaymentId, receivers: Sequence[AccountId]) -> Iterator[Need]:
+    for place in range(len(receivers)):
+        yield Need(split_key(ledger_id, payment_id, place))
+
+
+def splits_in(book: Book, ledger_id: LedgerId, payment_id: PaymentId, receivers: Sequence[AccountId]) -> list[Split]:
+    return [book.records[split_key(ledger_id, payment_id, place)] for place in range(len(receivers))]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundInParts(RefundPayment):
     """`receivers` are those of the payment's splits, in their order. Each gives back its part of what is refunded."""
@@ -126,8 +152,7 @@ class RefundInParts(RefundPayment):
         return (self.payer_id, *self.receivers)
 
     def needs(self) -> tuple[Need, ...]:
-        keys = [split_key(self.ledger_id, self.payment_id, place) for place in range(len(self.receivers))]
-        return (*RefundPayment.needs(self), *map(Need, keys))
+        return (*RefundPayment.needs(self), *needed_splits(self.ledger_id, self.payment_id, self.receivers))
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = RefundPayment.decide(self, book, posted_at)
@@ -150,9 +175,7 @@ class RefundInParts(RefundPayment):
         return posting_rules.refund_in_parts(self.payer_id, parts, refund.money), after, refund
 
     def _parts(self, book: Book, payment: Payment, money: Money) -> tuple[Sequence[Split], Sequence[Decimal]]:
-        splits: list[Split] = [
-            book.records[split_key(self.ledger_id, self.payment_id, place)] for place in range(len(self.receivers))
-        ]
+        splits = splits_in(book, self.ledger_id, self.payment_id, self.receivers)
         return splits, given_back(payment, splits, money)
 
 

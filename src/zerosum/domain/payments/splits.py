@@ -69,6 +69,15 @@ class Split:
     amount: Decimal
     refunded: Decimal | None = None
     """What he has given back, in all; None: nothing."""
+    approved: Decimal | None = None
+    """What he got, where the payment's processor has carried out a part and that makes it another amount."""
+    refunding: Decimal | None = None
+    """What he is to give back by refunds that the processor was asked for and has not answered; None: nothing."""
+
+    @property
+    def paid(self) -> Decimal:
+        """What he got, once the payment has succeeded."""
+        return self.amount if self.approved is None else self.approved
 
 
 class SplitPayment(NamedTuple):
@@ -137,6 +146,22 @@ def divide(money: Money, asked: Sequence[AskedSplit]) -> tuple[Decimal, ...]:
     return tuple(rounded[place] for place in range(len(asked)))
 
 
+def divide_less(splits: Sequence[Split], money: Money) -> tuple[Decimal, ...]:
+    """What each gets when only so much of a payment that was divided is carried out: in all exactly that.
+
+    By the same rules. Where the fixed parts come to more than there is, or somebody would get something who was to get
+    nothing, it is divided as the whole was, by the largest remainder.
+    """
+    amounts = [split.amount for split in splits]
+    try:
+        again = divide(money, [split.asked for split in splits])
+    except SplitsExceedAmount:
+        again = ()
+    if again and not any(now and not before for now, before in zip(again, amounts, strict=True)):
+        return again
+    return allot(money.amount, amounts, money.currency.minor_unit)
+
+
 def given_back(payment: Payment, splits: Sequence[Split], money: Money) -> tuple[Decimal, ...]:
     """What each receiver gives back when so much of the payment is refunded.
 
@@ -146,7 +171,7 @@ def given_back(payment: Payment, splits: Sequence[Split], money: Money) -> tuple
     questioned = add(payment.disputed or Decimal(0), payment.charged_back or Decimal(0))
     lefts = []
     for split in splits:
-        left = subtract(split.amount, split.refunded or Decimal(0))
+        left = subtract(subtract(split.paid, split.refunded or Decimal(0)), split.refunding or Decimal(0))
         if split.asked.takes_rest:
             left = max(subtract(left, questioned), Decimal(0))
         lefts.append(left)

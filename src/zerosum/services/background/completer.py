@@ -25,13 +25,13 @@ from zerosum.db.queries.processor_calls import (
     leave_call,
 )
 from zerosum.db.queries.processor_health import change_health, healths
-from zerosum.db.queries.processor_moves import left_and_done, unsent_calls
+from zerosum.db.queries.processor_moves import left_and_done
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, ProcessorCallMoved, Unavailable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.domain.payments.processor_calls import CallState, MoveReason, onward
 from zerosum.domain.payments.processor_health import Attempt, ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
-from zerosum.services.apart import apart
+from zerosum.services.background.unsent_calls import UnsentCalls
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
 from zerosum.services.processor_moves import Mover, done_after_all, has_had_it, hear_late, note_pending
@@ -51,9 +51,6 @@ CLAIM_MARGIN_SECONDS = 10.0
 
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """The buckets into which the time of a reply falls."""
-
-UNSENT_AT_ONCE = 100
-"""Calls that nobody has asked for yet: so many are moved in a turn of a processor that is left alone."""
 
 ERROR_MAX = 300
 """Characters of an error that are kept."""
@@ -105,6 +102,7 @@ class Completer:
     ) -> None:
         self._spans = spans
         self._mover = mover if outside.rules.fails_over else None
+        self._unsent = None if self._mover is None else UnsentCalls(database, self._mover, outside.name, now)
         self._database = database
         self._committer = committer
         self._outside = outside
@@ -123,8 +121,8 @@ class Completer:
         tasks: set[asyncio.Task[None]] = set()
         begun = 0
         at_once = await self._may_ask()
-        if not at_once:
-            await self._move_unsent()
+        if not at_once and self._unsent is not None:
+            await self._unsent.move_on()
         try:
             while True:
                 if self._attempts:
@@ -159,20 +157,6 @@ class Completer:
     @property
     def _claim_lasts(self) -> timedelta:
         return timedelta(seconds=2 * self._outside.rules.timeout_seconds + CLAIM_MARGIN_SECONDS)
-
-    async def _move_unsent(self) -> None:
-        """What waits for a processor that is left alone, and was never asked for, does not wait where it can go on."""
-        if self._mover is None:
-            return
-        name = self._outside.name
-        async with self._database.operator_work() as connection:
-            unsent = await unsent_calls(connection, name, self._now(), UNSENT_AT_ONCE)
-        for call in unsent:
-            with apart(_log, "%s could not be moved from %s", _named(call), name):
-                to = await self._mover.target(call, name)
-                if to is not None:
-                    told = "it was not asked, for it does not answer"
-                    await self._mover.move(call, name, to, MoveReason.NOT_SENT, told)
 
     async def _claim(self, limit: int) -> list[tuple[ClaimedCall, Order]]:
         now = self._now()

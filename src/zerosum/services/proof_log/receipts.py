@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Database
+from zerosum.db.queries.processor_calls import settling_entry
 from zerosum.db.queries.proof_log_entries import entries_with_postings
 from zerosum.db.queries.signed_checkpoints import list_roots, place_of_entry
 from zerosum.domain.errors import JournalEntryNotFound, NotFound, NotSealedYet, PaymentNotFound
@@ -26,13 +27,21 @@ SEALED_WITHIN_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Proven:
     """`entry` is a document (`documents.py`); `proof` leads from the leaf at `place` to the checkpoint's root."""
 
-    ledger_id: UUID
     entry: dict[str, Any]
     place: int
     proof: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """`settlement` is of what a processor was asked for: what it has said of that, as far as the checkpoint has it."""
+
+    ledger_id: UUID
+    proven: Proven
+    settlement: Proven | None
     checkpoint: ShownCheckpoint
     verifier_key: str
 
@@ -58,10 +67,15 @@ class Receipts:
     async def _find(self, caller: Caller, entry_id: UUID, size: int | None) -> Receipt | None:
         ledger_id = caller.ledger_id
         async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
-            entries, postings = await entries_with_postings(connection, ledger_id, [entry_id])
+            settled_by = await settling_entry(connection, ledger_id, entry_id)
+            wanted = [entry_id] if settled_by is None else [entry_id, settled_by]
+            entries, postings = await entries_with_postings(connection, ledger_id, wanted)
             if entry_id not in entries:
                 return None
-            place = await place_of_entry(connection, ledger_id, entry_id, entries[entry_id].moment)
+            places = {
+                id_: await place_of_entry(connection, ledger_id, id_, found.moment) for id_, found in entries.items()
+            }
+            place = places[entry_id]
             if size is None:
                 newest = await list_roots(connection, ledger_id, after=None, limit=1, is_ascending=False)
                 sealed = newest[0] if newest else None
@@ -71,13 +85,20 @@ class Receipts:
                 raise NotFound(f"The checkpoint of the size {size} does not have it.", size=size)
             if place is None or sealed is None or place >= sealed.size:
                 raise NotSealedYet("No checkpoint has it yet.", retry_after=SEALED_WITHIN_SECONDS)
-            proof = await inclusion_proof(connection, ledger_id, place, sealed.size)
+            proven = {
+                id_: Proven(
+                    entry=entry_document(entries[id_], postings[id_]),
+                    place=at,
+                    proof=await inclusion_proof(connection, ledger_id, at, sealed.size),
+                )
+                for id_, at in places.items()
+                if at is not None and at < sealed.size
+            }
             keys = await keys_by_id(connection)
         return Receipt(
             ledger_id=ledger_id,
-            entry=entry_document(entries[entry_id], postings[entry_id]),
-            place=place,
-            proof=proof,
+            proven=proven[entry_id],
+            settlement=None if settled_by is None else proven.get(settled_by),
             checkpoint=shown(sealed, keys),
             verifier_key=key_of(ledger_id, keys[sealed.key_id]),
         )

@@ -125,7 +125,10 @@ def is_settlement_of(row: Any) -> bool:
     return any(
         _digest("settlement", {**said, "amount": amount, "processor_payment_id": named}) == row.fingerprint
         for amount, named in by_processor
-    ) or any(_digest("settlement by hand", {**said, "amount": amount}) == row.fingerprint for amount in amounts)
+    ) or any(
+        _digest("settlement by hand", {**said, "amount": amount, "processor": named}) == row.fingerprint
+        for amount, named in product(amounts, (None, row.processor))
+    )
 
 
 def is_move_of(payment_id: str, move: Mapping[str, Any]) -> bool:

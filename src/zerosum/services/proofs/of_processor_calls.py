@@ -69,8 +69,13 @@ def _fault_of(row: Any) -> str | None:
     moves = orjson.loads(row.moves or "[]")
     if (fault := _fault_of_moves(row, moves)) is not None:
         return fault
-    if row.pending_postings != (2 if reason is None else 4) + 4 * len(moves):
+    lines = 1 + (1 if row.receivers is None else row.receivers)
+    if row.pending_postings != (lines if reason is None else 2 * lines) + 4 * len(moves):
         return "has more or less that is pending than it says"
+    if not row.fits_parts:
+        return "has other parts pending than it says"
+    if row.dated_to is not None and row.first_effective_at != row.dated_to:
+        return "is dated otherwise than the entry that began it"
     if reason is None:
         return (
             None
@@ -100,6 +105,8 @@ def _fault_of_settlement(row: Any, of: str, reason: str, amount: Decimal) -> str
     own = (reason, of, str(row.id), row.settled_at)
     if (row.entry_reason, row.resource_type, row.resource_id, row.posted_at) != own:
         return "was settled by no entry of its own"
+    if row.effective_at != (row.dated_to or row.posted_at):
+        return "was settled by an entry that is dated otherwise than it says"
     approved = number(row.approved) or _NOTHING
     ended = (Decimal(row.placed), Decimal(row.freed), Decimal(row.paid), row.others)
     if ended != (_NOTHING, amount, approved, 0):

@@ -70,20 +70,60 @@ def _fault_of(splits: Sequence[Any]) -> str | None:
     rests = [split.account_id for split in splits if split.rule in _TAKES_REST]
     if rests != [first.payee_id]:
         return "has splits that leave its payee something else"
-    shares = _shares(Fraction(first.payment_amount), splits, -int(Decimal(first.payment_amount).as_tuple().exponent))
-    if shares != [Fraction(split.amount) for split in splits]:
+    places = -int(Decimal(first.payment_amount).as_tuple().exponent)
+    shares = _shares(Fraction(first.payment_amount), splits, places)
+    if shares is None or shares != [Fraction(split.amount) for split in splits]:
         return "has splits that are not what their rules make of it"
-    if any(Decimal(split.amount) != Decimal(split.credited or 0) for split in splits) or first.credits != sum(
-        1 for share in shares if share
-    ):
+    paid = _paid(first, splits, shares, places)
+    if [split.approved and Fraction(split.approved) for split in splits] != [
+        None if not first.call_approved or now == whole else now for now, whole in zip(paid, shares, strict=True)
+    ]:
+        return "has splits that are not what their rules make of what its processor has carried out"
+    if paid != [Fraction(split.credited or 0) for split in splits] or first.credits != sum(map(bool, paid)):
         return "has splits that are not what its journal entry moved"
-    if any(Decimal(split.refunded or 0) != Decimal(split.given_back or 0) for split in splits):
+    if first.is_outside and _is_pending_otherwise(first, splits):
+        return "has splits that are not what was pending for each"
+    if any(
+        (Decimal(split.refunded or 0), Decimal(split.refunding or 0))
+        != (Decimal(split.given_back or 0), Decimal(split.asked_back or 0))
+        for split in splits
+    ):
         return "has a split of which its refunds gave back something else"
     return None
 
 
-def _shares(amount: Fraction, splits: Sequence[Any], places: int) -> list[Fraction]:
-    """What each is to get: the fixed parts as they are, the others by the largest remainder, the rest as the last."""
+def _paid(first: Any, splits: Sequence[Any], shares: list[Fraction], places: int) -> list[Fraction]:
+    """What each got. Of what a processor has carried out in part, what their rules make of that, if they can."""
+    if first.is_outside and first.call_approved is None:
+        return [Fraction(0)] * len(shares)
+    approved = Fraction(first.call_approved or first.payment_amount)
+    if approved == Fraction(first.payment_amount):
+        return shares
+    again = _shares(approved, splits, places)
+    if again is not None and all(whole or not now for now, whole in zip(again, shares, strict=True)):
+        return again
+    unit, whole = Fraction(1, 10**places), sum(shares)
+    exact = [approved * share / whole for share in shares]
+    floors = [one // unit * unit for one in exact]
+    lacking = int((approved - sum(floors)) / unit)
+    for place in sorted(range(len(exact)), key=lambda place: floors[place] - exact[place])[:lacking]:
+        floors[place] += unit
+    return floors
+
+
+def _is_pending_otherwise(first: Any, splits: Sequence[Any]) -> bool:
+    return any(
+        Decimal(split.placed or 0) != Decimal(split.amount)
+        or (first.is_settled and Decimal(split.freed or 0) != Decimal(split.amount))
+        for split in splits
+    )
+
+
+def _shares(amount: Fraction, splits: Sequence[Any], places: int) -> list[Fraction] | None:
+    """What each is to get: the fixed parts as they are, the others by the largest remainder, the rest as the last.
+
+    None: they come to more than there is.
+    """
     unit = Fraction(1, 10**places)
     exact = {}
     for place, split in enumerate(splits):
@@ -94,6 +134,8 @@ def _shares(amount: Fraction, splits: Sequence[Any], places: int) -> list[Fracti
     [rest] = [place for place, split in enumerate(splits) if split.rule in _TAKES_REST]
     floating = [place for place, split in enumerate(splits) if split.rule == "percent"] + [rest]
     exact[rest] = amount - sum(exact.values())
+    if exact[rest] < 0:
+        return None
     shares = {place: share if place not in floating else share // unit * unit for place, share in exact.items()}
     lacking = (amount - sum(shares.values())) / unit
     by_fraction = sorted(floating, key=lambda place: -(exact[place] - shares[place]))

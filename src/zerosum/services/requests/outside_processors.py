@@ -123,11 +123,10 @@ class Choosing(Protocol):
         ...
 
 
-def check_outside(type_: PaymentType, *, is_dated: bool, has_splits: bool) -> None:
-    """What an outside processor carries out happens when it does, and is of one receiver. Raises ValidationFailed."""
+def check_outside(type_: PaymentType, *, overrides_period: bool) -> None:
+    """Raises ValidationFailed."""
     if type_ is PaymentType.TRANSFER:
         raise ValidationFailed("A transfer stays in the ledger: no processor carries it out.", pointer="/processor")
-    if is_dated:
-        raise ValidationFailed("It happens when the processor carries it out.", pointer="/effective_at")
-    if has_splits:
-        raise ValidationFailed("What an outside processor carries out has no splits.", pointer="/splits")
+    if overrides_period:
+        text = "What a processor is still to carry out has not happened in a period that is closed."
+        raise ValidationFailed(text, pointer="/override_closed_period")

@@ -58,6 +58,8 @@ CLAIM_TIME = timedelta(seconds=40)
 
 CLAIMED_MAX = 2_500
 CLAIMED_PER_ENDPOINT_MAX = 500
+REFILL = 250
+"""More is claimed when so many of all have ended: to look for a few costs nearly what it costs to look for many."""
 
 STALE_TIME = timedelta(seconds=20)
 """What has waited so long is given back: until it were sent, the claim might have lapsed."""
@@ -67,6 +69,9 @@ EVENTS_AT_ONCE = 500
 """Of each endpoint in one turn."""
 
 RESULTS_AT_ONCE = 500
+TURN_SECONDS = 0.02
+"""From the beginning of one turn to that of the next: what one costs is shared by all that has come in meanwhile."""
+
 IDLE_SECONDS = 0.1
 LOOK_FOR_LEDGERS_SECONDS = 1.0
 REST_SECONDS = 1.0
@@ -142,7 +147,9 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop; what is on its way then is waited for, for a while."""
+        clock = asyncio.get_running_loop().time
         while not stop.is_set():
+            next_at = clock() + TURN_SECONDS
             try:
                 has_more = await self.run_turn()
             except Exception as error:
@@ -152,6 +159,7 @@ class Dispatcher:
                 continue
             if not has_more:
                 await self._rest(stop)
+            await rest(stop, max(0.0, next_at - clock()))
         await self._end()
 
     async def run_turn(self) -> bool:
@@ -225,7 +233,7 @@ class Dispatcher:
             seen = await fan_out(connection, ledgers, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE)
             free = CLAIMED_MAX - self._busy.total()
             claimed = []
-            if free > 0:
+            if free >= REFILL:
                 claimed = await claim(
                     connection,
                     ledgers,

@@ -24,6 +24,9 @@ SLOW_FOR_SECONDS = 60.0
 
 CLAIMED_OF_SLOW_MAX = 16
 
+REFILL = 100
+"""Of an endpoint more is claimed when it has room for so many: what is claimed already keeps it busy until then."""
+
 
 class Slots:
     def __init__(self) -> None:
@@ -58,6 +61,9 @@ class Slots:
         self._slow_endpoints = {id_: until for id_, until in self._slow_endpoints.items() if until > now}
         self._slow_hosts = {host: until for host, until in self._slow_hosts.items() if until > now}
         withheld = dict.fromkeys(self._slow_endpoints, per_endpoint - CLAIMED_OF_SLOW_MAX)
+        withheld |= {
+            id_: REFILL for id_, number in busy.items() if id_ not in withheld and per_endpoint - number < REFILL
+        }
         return {id_: busy.get(id_, 0) + withheld.get(id_, 0) for id_ in busy.keys() | withheld.keys()}
 
     def forget_idle(self, busy: Collection[UUID]) -> None:
