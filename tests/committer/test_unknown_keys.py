@@ -23,7 +23,7 @@ from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import CommitterStats
-from zerosum.services.committing.unknown_keys import PLACES, PROBES, UnknownKeys
+from zerosum.services.committing.unknown_keys import PLACES, PROBES, UnknownKeys, _Words
 
 LEDGER = UUID(int=5)
 
@@ -153,3 +153,14 @@ def test_where_there_is_no_room_the_newest_are_kept() -> None:
     assert len(keys) <= PLACES
     keys.forget(names)
     assert len(keys) == 0
+
+
+def test_those_whose_places_go_round_the_end_are_found_and_forgotten_like_others() -> None:
+    words = _Words()
+    own = [PLACES * round_ - 1 for round_ in range(1, PROBES + 1)]
+    words.add(own)
+    assert all(words.has_any([word]) for word in own)
+    words.forget(own[1:])
+    assert words.has_any(own[:1])
+    assert not words.has_any(own[1:])
+    assert len(words) == 1

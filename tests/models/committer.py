@@ -28,6 +28,8 @@ from tests.models.committer_world import (
 
 Step = tuple[str, World]
 IN_AIR_MAX = 2
+ELSEWHERE = -1
+"""The time at which a caller has asked another machine."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Committer:
     remembers_what_was_told_unknown: bool = True
     forgets_only_what_is_told: bool = True
     says_unknown_to_who_is_behind: bool = True
+    says_unknown_where_a_key_is_held: bool = True
 
     def begin(self, units: int, accidents: Accidents) -> World:
         books = Books(units)
@@ -66,7 +69,11 @@ class Committer:
                 yield from self._carried_out(world, place)
                 yield from self._landed(world, place)
                 yield from self._accidents(world, place)
+                if process.held_up:
+                    again = process._replace(queue=(*process.held_up, *process.queue), held_up=())
+                    yield f"process {place} tries what is held up", _put(world, place, again)
         yield from self._in_postgresql(world)
+        yield from self._held_elsewhere(world)
         if world.accidents.other_writers:
             books, left = world.books, world.accidents
             if world.holder is None and books.balance > 0:
@@ -74,6 +81,23 @@ class Committer:
                 books = books._replace(units=books.units - 1, writer=number, numbers=number)
                 left = left._replace(other_writers=left.other_writers - 1)
                 yield "somebody else changes the account", world._replace(books=books, accidents=left)
+
+    def _held_elsewhere(self, world: World) -> Iterator[Step]:
+        """A session of another machine has a caller's key, and commits it or not."""
+        if world.holder is not None:
+            return
+        if world.held_key is not None:
+            free, books = world._replace(held_key=None), world.books
+            yield "the key elsewhere is given up", free
+            if books.balance > 0:
+                elsewhere = books.written((Work(world.held_key, ELSEWHERE),), frozenset(), books.moment)
+                yield "the key elsewhere is committed", free._replace(books=elsewhere)
+        elif world.accidents.held:
+            left = world.accidents._replace(held=world.accidents.held - 1)
+            for caller in range(len(world.asked)):
+                if not world.books.version_of(caller) and caller not in world.books.refused:
+                    held = world._replace(held_key=caller, accidents=left)
+                    yield f"the key of caller {caller} is held elsewhere", held
 
     def _asked(self, world: World) -> Iterator[Step]:
         for caller, times in enumerate(world.asked):
@@ -150,6 +174,11 @@ class Committer:
     def _judged(self, world: World, place: int, attempt: Attempt) -> World:
         process, books = world.processes[place], world.books
         works = tuple(work for work in attempt.works if world.answer_to(work) is None)
+        held_up = tuple(work for work in works if work.caller == world.held_key)
+        if held_up:
+            works = tuple(work for work in works if work.caller != world.held_key)
+            process = process._replace(held_up=(*process.held_up, *held_up))
+            world = world._replace(found_held=world.found_held | set(held_up))
         if not works:
             return _put(world, place, _without_attempt(process))
         verdict = judged(attempt.looked or books, len(books.postings), works, books.units)
@@ -213,20 +242,21 @@ class Committer:
     def _posted(self, world: World, post: Post) -> World:
         """The row is held, compared, the keys are looked up, and it is all written; or nothing is."""
         books, number = world.books, 0
-        if self._fits(books, post):
+        is_held = any(work.caller == world.held_key for work in post.works)
+        if self._fits(books, post, is_held=is_held):
             books = books.written(post.works, frozenset(), post.moment)
             number = books.numbers
         world = world._replace(books=books)
         return world if post.is_lost else self._heard(world, post, "held" if number else "fell", number)
 
-    def _fits(self, books: Books, post: Post) -> bool:
+    def _fits(self, books: Books, post: Post, *, is_held: bool) -> bool:
         if post.writer == LEFT_BY_BEHIND:
             wrote = [one.number for one in books.postings if one.work == post.behind]
             if self.asks_who_has_left_the_row and wrote != [books.writer]:
                 return False
         elif self.compares_rows and post.writer != books.writer:
             return False
-        is_used = any(books.version_of(work.caller) or work.caller in books.refused for work in post.works)
+        is_used = is_held or any(books.version_of(work.caller) or work.caller in books.refused for work in post.works)
         return post.moment >= books.moment and not (is_used and self.looks_up_keys_of_a_post)
 
     def _heard(self, world: World, post: Post, heard: str, number: int = 0) -> World:
@@ -252,7 +282,7 @@ class Committer:
         if left.late:
             fewer = world._replace(accidents=left._replace(late=left.late - 1))
             process = world.processes[place]
-            for work in (*process.running, *process.queue):
+            for work in (*process.running, *process.held_up, *process.queue):
                 if world.answer_to(work) is None:
                     yield f"the deadline of {tuple(work)} passes", self._late(fewer, place, work)
 
@@ -303,10 +333,15 @@ class Committer:
         """That nothing was done is said where that is true of the key."""
         for work in works:
             is_unknown = not world.unknown.isdisjoint({(work.caller, SHARED), (work.caller, place)})
-            world = _told(world, [Told(work, "unknown" if is_unknown else "undone")])
+            is_held = work in world.found_held and self.says_unknown_where_a_key_is_held
+            if is_unknown or is_held:
+                world = self._unknown(world, place, [work])
+            else:
+                world = _told(world, [Told(work, "undone")])
         return world
 
     def _unknown(self, world: World, place: int, works: Sequence[Work]) -> World:
+        works = [work for work in works if world.answer_to(work) is None]
         world = _told(world, [Told(work, "unknown") for work in works])
         return self._noted(world, place, works) if self.remembers_what_was_told_unknown else world
 
@@ -317,8 +352,12 @@ class Committer:
         return world._replace(unknown=frozenset(one for one in world.unknown if one[0] not in keys))
 
     def _late(self, world: World, place: int, work: Work) -> World:
-        is_running = work in world.processes[place].running
-        world = self._unknown(world, place, [work]) if is_running else self._undone(world, place, [work])
+        process = world.processes[place]
+        if work in process.held_up:
+            held_up = tuple(one for one in process.held_up if one != work)
+            return self._undone(_put(world, place, process._replace(held_up=held_up)), place, [work])
+        is_unknown = work in process.running
+        world = self._unknown(world, place, [work]) if is_unknown else self._undone(world, place, [work])
         return self._refused_behind(world, place, work)
 
     def _refused_behind(self, world: World, place: int, work: Work) -> World:
@@ -357,7 +396,7 @@ def judged(looked: Books, version: int, works: Sequence[Work], units: int | None
 def _killed(world: World, place: int) -> World:
     """Its callers hear nothing any more. What it has sent may be carried out yet."""
     process = world.processes[place]
-    works = [work for work in (*process.running, *process.queue) if world.answer_to(work) is None]
+    works = [work for work in (*process.running, *process.held_up, *process.queue) if world.answer_to(work) is None]
     holder = world.holder
     if holder is not None and holder.process == place:
         holder = holder._replace(is_lost=True)
@@ -405,7 +444,8 @@ def fault(world: World) -> str | None:
         if word == "undone" and posted is not None:
             by = books.postings[posted - 1].work
             before = world.answer_to(by)
-            if by == work or (by.time < work.time and before is not None and before.word == "unknown"):
+            is_elsewhere = by.time == ELSEWHERE and work in world.found_held
+            if by == work or is_elsewhere or (by.time < work.time and before is not None and before.word == "unknown"):
                 return f"nothing was done, {tuple(work)} was told, and {tuple(by)} is posted"
     for first, second in world.behind:
         one, other = books.version_of(first.caller), books.version_of(second.caller)
@@ -416,7 +456,9 @@ def fault(world: World) -> str | None:
 
 
 def is_over(world: World) -> bool:
-    is_idle = all(not (process.queue or process.attempt or process.air) for process in world.processes)
+    is_idle = all(
+        not (process.queue or process.held_up or process.attempt or process.air) for process in world.processes
+    )
     are_answered = all(
         times and world.answer_to(Work(caller, times - 1)) is not None for caller, times in enumerate(world.asked)
     )

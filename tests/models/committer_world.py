@@ -133,6 +133,8 @@ class Attempt(NamedTuple):
 class Process(NamedTuple):
     is_up: bool = True
     queue: tuple[Work, ...] = ()
+    held_up: tuple[Work, ...] = ()
+    """Their keys were found held by another session."""
     attempt: Attempt | None = None
     air: tuple[Flight, ...] = ()
     memory: Memory | None = None
@@ -152,6 +154,8 @@ class Accidents(NamedTuple):
     killed: int = 0
     late: int = 0
     """Deadlines that pass."""
+    held: int = 0
+    """Keys that a session elsewhere has written and not committed: their callers have asked there before."""
     shed: int = 0
     """Works for which there is no room."""
     other_writers: int = 0
@@ -169,6 +173,8 @@ class World(NamedTuple):
     posts: tuple[Post, ...] = ()
     unknown: frozenset[tuple[int, int]] = frozenset()
     """Keys, and which process knows that: SHARED where all do."""
+    held_key: int | None = None
+    found_held: frozenset[Work] = frozenset()
     behind: frozenset[tuple[Work, Work]] = frozenset()
     """Of one order and one process: the second was handed over while the first had no answer."""
 

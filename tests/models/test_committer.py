@@ -29,6 +29,7 @@ def explored(accidents: Accidents, *, units: int = 2, states_max: int = 60_000, 
         pytest.param(Accidents(lost=1, shed=1), ONE_PROCESS, id="lost and shed, and asked again"),
         pytest.param(Accidents(late=1, shed=1), ONE_PROCESS, id="late and shed, and asked again"),
         pytest.param(Accidents(late=1, lost=1), {**ASKED_ONCE, **IN_ORDER}, id="late and lost in order"),
+        pytest.param(Accidents(held=1, late=1), {"first_at": (0,)}, id="a key held elsewhere, and late"),
         pytest.param(Accidents(killed=1), ONE_PROCESS, id="killed, and asked again"),
     ],
 )
@@ -42,6 +43,7 @@ def test_nothing_is_lost_doubled_or_taken_back(accidents: Accidents, members: di
     ("accidents", "members"),
     [
         pytest.param(Accidents(lost=2, other_writers=1), ASKED_ONCE, id="two lost beside another writer"),
+        pytest.param(Accidents(held=1, late=1), ONE_PROCESS, id="a key held elsewhere, and late"),
         pytest.param(Accidents(lost=1, killed=1), ONE_PROCESS, id="lost and killed, and asked again"),
         pytest.param(Accidents(late=1, lost=1, shed=1), ONE_PROCESS, id="late, lost and shed"),
         pytest.param(Accidents(late=1, shed=1), IN_ORDER, id="late and shed in order, and asked again"),
@@ -66,6 +68,7 @@ def test_nothing_is_lost_doubled_or_taken_back_at_length(accidents: Accidents, m
         ("shares_unknown_keys", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
         ("remembers_what_was_told_unknown", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
         ("forgets_only_what_is_told", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
+        ("says_unknown_where_a_key_is_held", Accidents(held=1, late=1), {"first_at": (0,)}, "nothing was done"),
         ("says_unknown_to_who_is_behind", Accidents(late=1), {**ASKED_ONCE, **IN_ORDER}, "nothing was done"),
     ],
 )

@@ -86,16 +86,23 @@ class _Words:
                 self._words[place] = word
 
     def forget(self, words: Iterable[int]) -> None:
-        found = [place for word in words for place in _places(word) if self._words[place] == word]
-        if not found:
+        known = [word for word in words if self._has(word)]
+        if not known:
             return
         with self._alone():
-            for place in found:
+            for place in [place for word in known for place in _places(word) if self._words[place] == word]:
                 self._words[PLACES] -= bool(self._words[place])
                 self._words[place] = 0
 
     def has_any(self, words: Iterable[int]) -> bool:
-        return any(self._words[place] == word for word in words for place in _places(word))
+        return any(map(self._has, words))
+
+    def _has(self, word: int) -> bool:
+        """Asked of every payment for as long as any key is unknown: its places are looked at in one piece."""
+        first = word % PLACES
+        if first > PLACES - PROBES:
+            return any(self._words[place] == word for place in _places(word))
+        return word in self._words[first : first + PROBES].tolist()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
