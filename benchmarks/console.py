@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -39,6 +41,9 @@ SLOWEST_SECONDS = 4.0
 
 SAMPLES = 200
 RESULTS = Path("bench-results")
+LEDGER = "console-ledger"
+"""The file of a folder that says which ledger was written there."""
+
 SETTINGS = {
     "self_audit_seconds": "0",
     "costly_reads_per_ledger": "off",
@@ -64,14 +69,17 @@ def main() -> int:
     parser.add_argument("accounts", nargs="?", type=int, default=ACCOUNTS)
     parser.add_argument("postings", nargs="?", type=int, default=POSTINGS)
     parser.add_argument("--only", default="", help="pages with this in their name")
+    parser.add_argument("--folder", type=Path, help="is kept, with all in it: the next time it is only measured")
     options = parser.parse_args()
-    with Progress() as progress, fresh_folder() as folder, running_service(folder, **SETTINGS) as service:
-        ledger = _ledger(service)
-        progress.say(f"{options.accounts:,} accounts, {options.postings:,} postings")
-        began = time.perf_counter()
-        things = asyncio.run(_fill(service, ledger, options.accounts, options.postings, progress))
-        progress.say(f"  written in {time.perf_counter() - began:.0f} s")
+    ground = fresh_folder() if options.folder is None else nullcontext(_kept(options.folder))
+    with Progress() as progress, ground as folder, running_service(folder, **SETTINGS) as service:
+        ledger = folder / LEDGER
+        if not ledger.exists():
+            _fill(service, ledger, options.accounts, options.postings, progress)
+        things = asyncio.run(_things(service, ledger.read_text()))
+        progress.say(f"load {os.getloadavg()[0]:.1f}")
         figures = _measure(service, folder, things, options.only, progress)
+        progress.say(f"load {os.getloadavg()[0]:.1f}")
     _write(figures, options.accounts, options.postings)
     print(_table(figures))
     return int(any(figure.misses for figure in figures))
@@ -86,12 +94,35 @@ def _ledger(service: Service) -> str:
         return str(answer.json()["id"])
 
 
-async def _fill(service: Service, ledger: str, accounts: int, postings: int, progress: Progress) -> Things:
+def _kept(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder.absolute()
+
+
+def _fill(service: Service, written: Path, accounts: int, postings: int, progress: Progress) -> None:
+    """`written` says which ledger it is, once it is whole."""
+    ledger = _ledger(service)
+    progress.say(f"{accounts:,} accounts, {postings:,} postings")
+    began = time.perf_counter()
+    ledger_id: UUID = parse_id(Prefix.LEDGER, ledger)
+    ground = ConsoleGround(ledger_id, accounts, postings, now() - timedelta(days=30, minutes=10))
+
+    async def write() -> None:
+        connection = await asyncpg.connect(service.dsn(DATABASE, superuser=True))
+        try:
+            await ground.write(connection, progress.say)
+        finally:
+            await connection.close()
+
+    asyncio.run(write())
+    written.write_text(ledger)
+    progress.say(f"  written in {time.perf_counter() - began:.0f} s")
+
+
+async def _things(service: Service, ledger: str) -> Things:
     connection = await asyncpg.connect(service.dsn(DATABASE, superuser=True))
     try:
-        ledger_id: UUID = parse_id(Prefix.LEDGER, ledger)
-        ground = ConsoleGround(ledger_id, accounts, postings, now() - timedelta(days=30, minutes=10))
-        await ground.write(connection, progress.say)
         return await Things.drawn(connection, ledger, SAMPLES)
     finally:
         await connection.close()

@@ -27,6 +27,7 @@ REMOTE = 0x300
 
 texts = st.text(st.characters(codec="utf-8"), max_size=2 * TEXT_CHARACTERS_MAX)
 told = st.dictionaries(st.text(min_size=1, max_size=200), texts | st.integers(-(2**63), 2**63 - 1), max_size=5)
+kinds = st.sampled_from(list(Kind))
 times = st.integers(0, 2**64 - 1)
 origins = st.builds(
     lambda trace_id, span_id: make_origin(f"{trace_id:032x}", f"{span_id:016x}", 1),
@@ -35,7 +36,7 @@ origins = st.builds(
 )
 
 
-@given(origins, st.none() | origins, texts, st.sampled_from(list(Kind)), times, times, told, st.lists(origins, max_size=4), texts)
+@given(origins, st.none() | origins, texts, kinds, times, times, told, st.lists(origins, max_size=4), texts)
 def test_any_span_is_read_as_it_was_told(
     origin: TraceOrigin,
     parent: TraceOrigin | None,
