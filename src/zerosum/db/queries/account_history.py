@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.pages import look_up_by_key
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -20,6 +22,35 @@ class Standing:
     posted: Decimal
     held: Decimal
 
+
+LINES_MAX = 4_096
+"""So many lines since the first instant are taken away from what lies there now, in less time than one balance takes
+beside a checkpoint for each instant."""
+
+# What lies there now, less all that happened after each instant. Nothing is told where that is too much.
+_SINCE = text("""
+with line as materialized (
+    select effective_at, layer, side, releases, amount from postings
+    where ledger_id = :ledger_id and account_id = :account_id and effective_at > :first
+    order by effective_at, account_version limit cast(:lines_max as integer) + 1
+), own as (
+    select posted_debits, posted_credits, held, type in ('asset', 'expense') as is_debit from accounts
+    where ledger_id = :ledger_id and id = :account_id
+), since as (
+    select width_bucket(effective_at - interval '1 microsecond', cast(:instants as timestamptz[])) as passed,
+           sum(case when layer <> 'p' then 0 when (side = 'd') = is_debit then amount else -amount end) as posted,
+           sum(case when layer = 'p' or (side = 'd') = is_debit then 0 when releases then -amount else amount end)
+               as held
+    from line cross join own group by passed
+)
+select wanted.at,
+       case when is_debit then posted_debits - posted_credits else posted_credits - posted_debits end
+       - coalesce((select sum(since.posted) from since where since.passed >= wanted.number), 0) as posted,
+       held - coalesce((select sum(since.held) from since where since.passed >= wanted.number), 0) as held
+from own cross join unnest(cast(:instants as timestamptz[])) with ordinality wanted (at, number)
+where (select count(*) from line) <= :lines_max
+order by wanted.number
+""")
 
 # Each beside a checkpoint, so the length of the account's history makes no difference.
 _STANDINGS = text("""
@@ -38,10 +69,19 @@ join postings posting on posting.ledger_id = :ledger_id and posting.account_id =
 
 
 async def standings(
-    connection: AsyncConnection, ledger_id: UUID, account_id: UUID, instants: Sequence[datetime]
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    account_id: UUID,
+    instants: Sequence[datetime],
+    *,
+    lines_max: int = LINES_MAX,
 ) -> list[Standing]:
+    """At each of these instants, which are in their order. In one snapshot: two statements may be needed."""
+    await look_up_by_key(connection)
     given = {"ledger_id": ledger_id, "account_id": account_id, "instants": list(instants)}
-    return [Standing(row.at, row.posted, row.held) for row in await connection.execute(_STANDINGS, given)]
+    near = {**given, "first": instants[0], "lines_max": lines_max}
+    rows = (await connection.execute(_SINCE, near)).all() or (await connection.execute(_STANDINGS, given)).all()
+    return [Standing(row.at, row.posted, row.held) for row in rows]
 
 
 async def links_of(
