@@ -52,6 +52,14 @@ async def look_up_as_planned(connection: AsyncConnection) -> None:
     await connection.execute(_AS_PLANNED)
 
 
+_PLAN_ONCE = text("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+
+
+async def plan_once(connection: AsyncConnection) -> None:
+    """For few rows read by many statements in this unit of work, which would take ten times as long to plan."""
+    await connection.execute(_PLAN_ONCE)
+
+
 def page_by(
     statement: Select[Any],
     key: Sequence[ColumnElement[Any]],

@@ -112,7 +112,7 @@ SEAL_TOTALS = f"""
 create function zerosum_seal_totals(of_ledger uuid, horizon timestamptz, at_most integer, kept_min integer)
 returns integer language plpgsql security definer
 set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-set jit = off as $$
+set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     last total_seals%rowtype;
     until timestamptz;
