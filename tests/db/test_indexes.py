@@ -101,6 +101,7 @@ INDEXES = {
     "holds_pkey": "the lock of a hold",
     "ingest_positions_pkey": "the fence of a partition",
     "imports_pkey": "a name stands for one content",
+    "journal_entries_apart": "what was posted in a span of time, where the id does not tell it",
     "journal_entries_dated": "GET /v1/payments and /v1/journal-entries by time, where it is not that of posting",
     "journal_entries_idempotency_key_unique": "a key posts once, for ever",
     "journal_entries_pkey": "an entry by its id",

@@ -17,6 +17,7 @@ from tests.db.histories import BEGINNING, MICROSECOND, History, Shape, write
 from tests.db.servers import Connection
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.account_history import LINES_MAX, standings
 from zerosum.db.queries.balances import Instant, currency_totals, totals_at, trial_balance_lines
 from zerosum.db.queries.checkpoints import BLOCK, find_unsealed_accounts, make_checkpoints
 
@@ -56,6 +57,15 @@ async def must_be_the_naive_sum(
         assert [(line.debits, line.credits) for line in lines] == [(debits, credits_)], (effective, recorded)
 
 
+async def must_stand_as_it_did(database: Database, history: History, instants: list[datetime]) -> None:
+    """Whether the lines since are few, or too many to be taken away."""
+    wanted = [(at, *history.totals(at, None)[:2]) for at in instants]
+    for lines_max in (0, LINES_MAX):
+        async with database.snapshot(history.ledger_id) as connection:
+            found = await standings(connection, history.ledger_id, history.account_id, instants, lines_max=lines_max)
+        assert [(one.at, one.posted, one.held) for one in found] == wanted, lines_max
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=shapes, seed=st.integers(0, 2**32), parts=st.lists(st.integers(0, 20), min_size=1, max_size=4))
 async def test_any_history_at_any_instant(
@@ -71,6 +81,7 @@ async def test_any_history_at_any_instant(
         await must_be_the_naive_sum(database, history, None, recorded)
         await must_be_the_naive_sum(database, history, effective, recorded)
     await must_be_the_naive_sum(database, history, None, None)
+    await must_stand_as_it_did(database, history, sorted(history.instants(6)))
 
 
 @pytest.mark.parametrize("dated", [0.001, 1.0])

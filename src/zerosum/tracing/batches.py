@@ -10,36 +10,27 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from time import time_ns
 from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    TraceFlags,
-    Tracer,
-    set_span_in_context,
-)
-
-from zerosum.adapters.clock import now
 from zerosum.domain.traces import TraceOrigin
 from zerosum.services.committing.held_up import HeldUp
 from zerosum.services.committing.lane_loop import Carrier
 from zerosum.services.committing.work import Work
+from zerosum.services.spans import Attributes
+from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attributes, with_link, write_span
+from zerosum.tracing.told import Tell, ToldSpan, part_of
 
 LINKS_MAX = 64
 """A batch carries up to a thousand requests: it names so many of them, and says how many there were."""
 
-_current_batch: ContextVar[Span | None] = ContextVar("batch", default=None)
+_current_batch: ContextVar[TraceOrigin | None] = ContextVar("batch", default=None)
 
 
 class BatchTracing:
-    def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
 
     @contextlib.contextmanager
     def batch(self, works: Sequence[Work]) -> Iterator[None]:
@@ -48,46 +39,67 @@ class BatchTracing:
         if not waited:
             yield
             return
-        origins = list(dict.fromkeys(origin for _, origin in waited))[:LINKS_MAX]
+        origins = list(dict.fromkeys([origin for _, origin in waited]))[:LINKS_MAX]
         sizes = {"zerosum.batch.commands": sum(len(work.commands) for work in works), "zerosum.batch.works": len(works)}
-        links = [Link(context_of(origin)) for origin in origins]
-        span = self._tracer.start_span("committer batch", as_parent(origins[0]), attributes=sizes, links=links)
-        self._tell_waits(waited[:LINKS_MAX], span)
-        outer = _current_batch.set(span)
+        batch, began_at = part_of(origins[0]), time_ns()
+        waits = _waits(waited, began_at)
+        outer = _current_batch.set(batch)
         try:
             yield
         finally:
             _current_batch.reset(outer)
-            failed = sum(_has_failed(work) for work in works)
+            failed = sum([_has_failed(work) for work in works])
             if failed:
-                span.set_attribute("zerosum.batch.failed_works", failed)
-                span.set_status(StatusCode.ERROR)
-            span.end()
-
-    def _tell_waits(self, waited: Sequence[tuple[Work, TraceOrigin]], batch: Span) -> None:
-        ended, clock = _nanoseconds(now().timestamp()), asyncio.get_running_loop().time()
-        links = [Link(batch.get_span_context())]
-        for work, origin in waited:
-            begun = ended - _nanoseconds(clock - work.handed_over_at)
-            self._tracer.start_span("committer queue", as_parent(origin), links=links, start_time=begun).end(ended)
-        for work, _ in waited:
-            work.handed_over_at = clock  # from here on it waits for another batch, should this one give it back
+                sizes["zerosum.batch.failed_works"] = failed
+            self._tell(_ToldBatch(batch, began_at, time_ns(), sizes, bool(failed), origins, waits))
 
     def tell_commit(self, operation: str) -> Callable[[bool], None]:
         """A round trip that commits. Nothing of the statement is told."""
         batch = _current_batch.get()
         if batch is None:
             return _tell_nobody
-        said = {"db.system.name": "postgresql", "db.operation.name": operation}
-        context = set_span_in_context(batch, Context())
-        span = self._tracer.start_span(f"postgresql {operation}", context, SpanKind.CLIENT, said)
+        began_at = time_ns()
 
         def end(has_failed: bool) -> None:
-            if has_failed:
-                span.set_status(StatusCode.ERROR)
-            span.end()
+            said = {"db.system.name": "postgresql", "db.operation.name": operation}
+            name, origin = f"postgresql {operation}", part_of(batch)
+            self._tell(ToldSpan(name, Kind.CLIENT, origin, batch, began_at, time_ns(), said, has_failed))
 
         return end
+
+
+@dataclass(slots=True)
+class _ToldBatch:
+    batch: TraceOrigin
+    began_at: int
+    ended_at: int
+    sizes: Attributes
+    has_failed: bool
+    origins: Sequence[TraceOrigin]
+    waits: Sequence[tuple[TraceOrigin, int]]
+    """Who has waited for it, and since when."""
+
+    @property
+    def spans(self) -> int:
+        return 1 + len(self.waits)
+
+    def written(self) -> bytes:
+        links = b"".join([with_link(origin) for origin in self.origins])
+        failure = HAS_FAILED if self.has_failed else b""
+        told = (named("committer batch", Kind.INTERNAL), with_attributes(self.sizes), links, failure)
+        of_a_wait = named("committer queue", Kind.INTERNAL) + with_link(self.batch)
+        waits = [
+            write_span(part_of(origin), origin.span_id, since, self.began_at, of_a_wait) for origin, since in self.waits
+        ]
+        return write_span(self.batch, self.origins[0].span_id, self.began_at, self.ended_at, *told) + b"".join(waits)
+
+
+def _waits(waited: Sequence[tuple[Work, TraceOrigin]], ended_at: int) -> list[tuple[TraceOrigin, int]]:
+    clock = asyncio.get_running_loop().time()
+    waits = [(origin, ended_at - int((clock - work.handed_over_at) * 1e9)) for work, origin in waited[:LINKS_MAX]]
+    for work, _ in waited:
+        work.handed_over_at = clock  # from here on it waits for another batch, should this one give it back
+    return waits
 
 
 class TracedCarrier:
@@ -121,20 +133,8 @@ class TracedCarrier:
         await self._carrier.close()
 
 
-def as_parent(origin: TraceOrigin) -> Context:
-    return set_span_in_context(NonRecordingSpan(context_of(origin)), Context())
-
-
-def context_of(origin: TraceOrigin) -> SpanContext:
-    return SpanContext(int(origin.trace_id, 16), int(origin.span_id, 16), True, TraceFlags(origin.flags))
-
-
 def _tell_nobody(_has_failed: bool) -> None:
     """Nobody who is traced waits for it."""
-
-
-def _nanoseconds(seconds: float) -> int:
-    return int(seconds * 1_000_000_000)
 
 
 def _has_failed(work: Work) -> bool:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from time import time_ns
 
-from opentelemetry.context import Context
-from opentelemetry.trace import (
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    TraceFlags,
-    TraceState,
-    set_span_in_context,
-)
-
-from zerosum.domain.traces import current_origins
+from zerosum.domain.traces import TraceOrigin, current_origins
 from zerosum.gateway.request_state import RequestState, current_request_state
 from zerosum.gateway.trace_context import TraceParent, read_trace_parent, without_credentials
-from zerosum.tracing.spans import Tracing, origin_of
+from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attribute, with_attributes, with_state, write_span
+from zerosum.tracing.spans import Tracing
+from zerosum.tracing.told import beginning, part_of
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 OTHER_METHOD = "_OTHER"
@@ -29,6 +22,8 @@ OTHER_METHOD = "_OTHER"
 _ID = re.compile(r"[a-z]{2,5}_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """Of ours. What a caller has chosen himself is shown as the template names it."""
 
+_FACTS_KNOWN_MAX = 1024
+
 
 class RequestTracing(Tracing):
     """Of a process that is called over HTTP."""
@@ -36,61 +31,87 @@ class RequestTracing(Tracing):
     def begin_request(self, exchange: RequestState) -> Callable[[], None]:
         """The request's span. What comes back ends it."""
         parent = read_trace_parent(exchange.scope["headers"])
-        is_recorded = self.is_drawn() if parent is None else parent.origin.is_recorded
-        span = self._request_span(exchange, parent) if is_recorded else None
+        above = None if parent is None else parent.origin
+        is_recorded = self.is_drawn() if above is None else above.is_recorded
         # What is not recorded is still told to be a part of its caller's trace, and of no other.
-        origin = origin_of(span) if span is not None else None if parent is None else parent.origin
+        origin = above if not is_recorded else beginning() if above is None else part_of(above)
         exchange.trace_id = "" if origin is None else origin.trace_id
         exchange.is_recorded = is_recorded
         outer, outer_origins = current_request_state.set(exchange), current_origins.set((origin,) if origin else ())
+        began_at = time_ns()
 
         def end() -> None:
             current_request_state.reset(outer)
             current_origins.reset(outer_origins)
-            if span is not None:
-                _describe(span, exchange)
-                span.end()
+            if is_recorded and origin is not None:
+                self.exporter.tell(_told(exchange, origin, parent, began_at))
 
         return end
 
-    def _request_span(self, exchange: RequestState, parent: TraceParent | None) -> Span:
-        method = exchange.scope["method"]
-        known = method if method in METHODS else OTHER_METHOD
-        return self.tracer.start_span(
-            known if known == method else "HTTP",
-            Context() if parent is None else _as_parent(parent),
-            SpanKind.SERVER,
-            {"http.request.method": known, "url.scheme": exchange.scope.get("scheme", "http")},
+
+@dataclass(slots=True)
+class _ToldRequest:
+    origin: TraceOrigin
+    parent: TraceParent | None
+    began_at: int
+    ended_at: int
+    method: str
+    scheme: str
+    template: str
+    path: str
+    request_id: str
+    status: int
+
+    spans = 1
+
+    def written(self) -> bytes:
+        """By the semantic conventions for HTTP servers, and the request's id."""
+        route = self.template.replace(":path}", "}")
+        path = with_attribute("url.path", _shown_path(route, self.path)) if route else b""
+        above, state = ("", "") if self.parent is None else (self.parent.origin.span_id, self.parent.state)
+        return write_span(
+            self.origin,
+            above,
+            self.began_at,
+            self.ended_at,
+            _facts(self.method, self.scheme, route, self.status),
+            path,
+            with_attribute("zerosum.request_id", without_credentials(self.request_id)),
+            with_state(state),
         )
 
 
-def _as_parent(parent: TraceParent) -> Context:
-    state = TraceState.from_header([parent.state]) if parent.state else None
-    origin = parent.origin
-    remote = SpanContext(int(origin.trace_id, 16), int(origin.span_id, 16), True, TraceFlags(origin.flags), state)
-    return set_span_in_context(NonRecordingSpan(remote), Context())
+def _told(exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None, began_at: int) -> _ToldRequest:
+    scope = exchange.scope
+    return _ToldRequest(
+        origin, parent, began_at, time_ns(), scope["method"], scope.get("scheme", "http"), exchange.template,
+        exchange.path, exchange.request_id, exchange.status,
+    )  # fmt: skip
+
+
+@lru_cache(_FACTS_KNOWN_MAX)
+def _facts(method: str, scheme: str, route: str, status: int) -> bytes:
+    """What many requests have in common."""
+    known = method if method in METHODS else OTHER_METHOD
+    shown = known if known == method else "HTTP"
+    told: dict[str, str | int] = {"http.request.method": known, "url.scheme": scheme}
+    if route:
+        told["http.route"] = route
+    if status:
+        told["http.response.status_code"] = status
+    has_failed = not status or status >= 500
+    if has_failed:
+        told["error.type"] = str(status) if status else "unanswered"
+    name = f"{method} {route}" if route else shown
+    return named(name, Kind.SERVER) + with_attributes(told) + (HAS_FAILED if has_failed else b"")
 
 
 def _shown_path(route: str, path: str) -> str:
+    if "{" not in route:
+        return route
     parts, given = route.split("/"), path.split("/")
     if len(parts) != len(given):
         return route
     return "/".join(
         told if part.startswith("{") and _ID.fullmatch(told) else part for part, told in zip(parts, given, strict=True)
     )
-
-
-def _describe(span: Span, exchange: RequestState) -> None:
-    """By the semantic conventions for HTTP servers, and the request's id."""
-    route = exchange.template.replace(":path}", "}")
-    if route:
-        span.update_name(f"{exchange.scope['method']} {route}")
-        span.set_attribute("http.route", route)
-        span.set_attribute("url.path", _shown_path(route, exchange.path))
-    span.set_attribute("zerosum.request_id", without_credentials(exchange.request_id))
-    status = exchange.status
-    if status:
-        span.set_attribute("http.response.status_code", status)
-    if not status or status >= 500:
-        span.set_attribute("error.type", str(status) if status else "unanswered")
-        span.set_status(StatusCode.ERROR)

@@ -8,40 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import threading
 from collections.abc import Awaitable, Callable
+from time import time_ns
 
-from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from zerosum import __version__
 from zerosum.db.batch import BatchConnection
-from zerosum.domain.traces import TraceOrigin, make_origin
+from zerosum.domain.traces import TraceOrigin
 from zerosum.services.committing.lane_loop import Carrier
 from zerosum.services.spans import NO_SPANS, NOTHING_MORE, Attributes, Step, StepKind
-from zerosum.tracing.batches import BatchTracing, TracedCarrier, as_parent
+from zerosum.tracing.batches import BatchTracing, TracedCarrier
 from zerosum.tracing.export import TraceExporter
-
-QUEUE_SPANS_MAX = 2048
-"""Spans that wait to be sent. What comes beyond pushes out the oldest."""
-
-SEND_SPANS_MAX = 512
-SEND_EVERY_SECONDS = 2.0
+from zerosum.tracing.otlp import Envelope, Kind
+from zerosum.tracing.told import Tell, ToldSpan, beginning, part_of
 
 FLUSH_SECONDS_MAX = 1.0
 """How long the end of a process waits for the collector to take its last spans."""
 
-ATTRIBUTE_CHARACTERS_MAX = 512
-
 _KINDS = {
-    StepKind.ASKS: SpanKind.CLIENT,
-    StepKind.PUBLISHES: SpanKind.PRODUCER,
-    StepKind.TAKES: SpanKind.CONSUMER,
-    StepKind.WORKS: SpanKind.INTERNAL,
+    StepKind.ASKS: Kind.CLIENT,
+    StepKind.PUBLISHES: Kind.PRODUCER,
+    StepKind.TAKES: Kind.CONSUMER,
+    StepKind.WORKS: Kind.INTERNAL,
 }
 
 
@@ -52,49 +41,33 @@ class Tracing:
         self, endpoint: str, ratio: float, process: str = "api", *, flush_seconds: float = FLUSH_SECONDS_MAX
     ) -> None:
         """`ratio` of what comes without a parent is traced; the others follow their parent."""
-        self.exporter = TraceExporter(endpoint)
-        self._flush_seconds = flush_seconds
         told = {"service.name": "zerosum", "service.version": __version__, "zerosum.process": process}
-        self._resource = Resource.create(told)
+        resource = {name: str(value) for name, value in Resource.create(told).attributes.items()}
+        self.exporter = TraceExporter(endpoint, Envelope(resource, "zerosum", __version__))
+        self._flush_seconds = flush_seconds
         self._ratio = ratio
-        provider = TracerProvider(
-            ALWAYS_ON,
-            self._resource,
-            shutdown_on_exit=False,  # The interpreter would wait for the collector much longer than we do.
-            span_limits=SpanLimits(max_attribute_length=ATTRIBUTE_CHARACTERS_MAX),
-        )
-        self._provider = provider
-        self.tracer = provider.get_tracer("zerosum", __version__)
-        """Its spans are recorded: whether something is traced is known before one is made."""
-        self._batches = BatchTracing(self.tracer)
-        self._sender: BatchSpanProcessor | None = None
+        self._batches = BatchTracing(self.exporter.tell)
+        self._ended: asyncio.Event | None = None
 
     def start(self) -> None:
-        self._sender = BatchSpanProcessor(
-            self.exporter,
-            max_queue_size=QUEUE_SPANS_MAX,
-            max_export_batch_size=SEND_SPANS_MAX,
-            schedule_delay_millis=SEND_EVERY_SECONDS * 1000,
-        )
-        self._provider.add_span_processor(self._sender)
+        loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        ended = self._ended
+
+        def tell_end() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                loop.call_soon_threadsafe(ended.set)
+
+        self.exporter.start(tell_end)
 
     async def stop(self) -> None:
         """Sends what waits. What the collector does not take in time is lost."""
-        if self._sender is None:
+        if self._ended is None:
             return
-        loop, sender, is_sent = asyncio.get_running_loop(), self._sender, asyncio.Event()
-
-        def flush() -> None:
-            sender.shutdown()  # type: ignore[no-untyped-call]
-            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-                loop.call_soon_threadsafe(is_sent.set)
-
-        # A thread of its own that nobody joins: those of the loop's executor hold up the end of the process.
-        threading.Thread(target=flush, name="last traces", daemon=True).start()
+        self.exporter.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._flush_seconds):
-                await is_sent.wait()
-        self.exporter.shutdown()
+                await self._ended.wait()
+        self.exporter.close()
 
     def begin(
         self,
@@ -110,8 +83,8 @@ class Tracing:
         if origin is None:
             if not may_begin or not self.is_drawn():
                 return NO_SPANS.begin(name, kind, None)
-            return _Step(self.tracer.start_span(name, Context(), _KINDS[kind], dict(attributes)))
-        return _Step(self.tracer.start_span(name, as_parent(origin), _KINDS[kind], dict(attributes)))
+            return _Step(self.exporter.tell, name, _KINDS[kind], beginning(), None, attributes)
+        return _Step(self.exporter.tell, name, _KINDS[kind], part_of(origin), origin, attributes)
 
     def is_drawn(self) -> bool:
         """Whether what has no parent is traced. One span that is not recorded costs a payment more than its metrics."""
@@ -132,22 +105,28 @@ class Tracing:
 
 
 class _Step:
-    def __init__(self, span: Span) -> None:
-        self._span = span
+    __slots__ = ("_attributes", "_began_at", "_kind", "_name", "_parent", "_tell", "origin")
 
-    @property
-    def origin(self) -> TraceOrigin:
-        return origin_of(self._span)
+    def __init__(
+        self,
+        tell: Tell,
+        name: str,
+        kind: Kind,
+        origin: TraceOrigin,
+        parent: TraceOrigin | None,
+        attributes: Attributes,
+    ) -> None:
+        self.origin = origin
+        self._tell = tell
+        self._name = name
+        self._kind = kind
+        self._parent = parent
+        self._attributes = attributes
+        self._began_at = time_ns()
 
     def end(self, error: str | None = None, attributes: Attributes = NOTHING_MORE) -> None:
-        for name, value in attributes.items():
-            self._span.set_attribute(name, value)
+        told = {**self._attributes, **attributes}
         if error is not None:
-            self._span.set_attribute("error.type", error)
-            self._span.set_status(StatusCode.ERROR)
-        self._span.end()
-
-
-def origin_of(span: Span) -> TraceOrigin:
-    context = span.get_span_context()
-    return make_origin(f"{context.trace_id:032x}", f"{context.span_id:016x}", context.trace_flags)
+            told["error.type"] = error
+        times = self._began_at, time_ns()
+        self._tell(ToldSpan(self._name, self._kind, self.origin, self._parent, *times, told, error is not None))

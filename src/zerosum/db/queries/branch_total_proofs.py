@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.identifiers import first_uuid_of
 from zerosum.db.queries.checkpoints import ALLOW_TIME
 from zerosum.db.queries.pages import POSTING_MAX
+from zerosum.db.queries.posted_entries import posted_between
+from zerosum.db.schema.entry_times import APART
 
 BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
@@ -25,7 +27,7 @@ where ledger_id = :ledger_id and sealed_at > :after order by sealed_at limit :li
 """)
 
 # What was posted in between, by account.
-_MOVED = """
+_MOVED = f"""
 select line.account_id, count(*) as lines,
        sum(case when line.layer = 'p' and line.side = 'd' then line.amount else 0 end) as debits,
        sum(case when line.layer = 'p' and line.side = 'c' then line.amount else 0 end) as credits,
@@ -36,11 +38,10 @@ select line.account_id, count(*) as lines,
                 else 0 end) as dated_credits
 from postings line
 where line.ledger_id = :ledger_id and line.posted_at > :after and line.entry_id in (
-    select id from journal_entries
-    where ledger_id = :ledger_id and id >= :low and id < :high and posted_at > :after and posted_at <= :until
+    {posted_between("after", "until")}
 )
 group by line.account_id
-"""
+"""  # noqa: S608 - made of constants only
 
 # An account lies in the whole chart, and in each branch that ends at one of its colons.
 _LIES_IN = """cross join lateral (
@@ -59,7 +60,7 @@ with must as (
         join accounts account on account.ledger_id = :ledger_id and account.id = moved.account_id
         union all
         select code, type, currency, 1, 0, 0, 0, 0, 0, 0 from accounts
-        where ledger_id = :ledger_id and id >= :opened_low and id < :high and created_at > :opened_after
+        where ledger_id = :ledger_id and id >= :opened_low and id < :opened_high and created_at > :opened_after
           and created_at <= :opened_until
     ) as part
     {_LIES_IN}
@@ -259,8 +260,9 @@ def _span(since: tuple[datetime, datetime], until: datetime) -> dict[str, Any]:
     return {
         "after": since[0],
         "until": until,
-        "low": first_uuid_of(since[0] - POSTING_MAX),
-        "high": first_uuid_of(until + POSTING_MAX),
+        "after_low": first_uuid_of(since[0] - APART),
+        "until_high": first_uuid_of(until + APART),
         "opened_after": since[1],
         "opened_low": first_uuid_of(since[1] - POSTING_MAX),
+        "opened_high": first_uuid_of(until + POSTING_MAX),
     }

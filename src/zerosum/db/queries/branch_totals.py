@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.identifiers import first_uuid_of
 from zerosum.db.queries.balances import Instant
 from zerosum.db.queries.pages import POSTING_MAX, look_up_as_planned, look_up_by_key
+from zerosum.db.queries.posted_entries import entries_where, posted_between
+from zerosum.db.schema.entry_times import APART
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX
 
@@ -34,8 +36,7 @@ class _Seal(NamedTuple):
     accounts_until: datetime
 
 
-_NOTHING = _Seal(_BEGINNING, _BEGINNING)
-"""Stands before the first seal."""
+_NOTHING = _Seal(_BEGINNING, _BEGINNING)  # stands before the first seal
 
 _NEWEST = text("""
 select sealed_at, accounts_until from total_seals
@@ -47,20 +48,20 @@ where ledger_id = :ledger_id and branch = any(:branches) and since <= :base
 """)
 
 _COUNT = f"""select (
-    select count(*) from (
-        select from journal_entries where ledger_id = :ledger_id and {{which}} limit {ENTRIES_MAX + 1}
-    ) as some_of_them
+    select count(*) from (select from ({{entries}}) as found limit {ENTRIES_MAX + 1}) as some_of_them
 ) as number"""  # noqa: S608 - made of constants only
 
-_ENTRIES_SINCE = "id >= :{0}_low and id < :{1}_high and posted_at > :{0} and posted_at <= :{1}"
-_SINCE_NEWEST = _ENTRIES_SINCE.format("newest", "recorded")
-_UNDATED = _ENTRIES_SINCE.format("base", "written") + " and effective_at = posted_at"
-_DATED = _SINCE_NEWEST + " and effective_at <> posted_at"
-_LATE = _DATED + " and effective_at < :hour"
-_OF_THE_HOUR = """effective_at <> posted_at and effective_at >= :hour and effective_at <= :effective
-and posted_at <= :recorded"""
-_NOT_YET = """effective_at <> posted_at and effective_at > :effective and effective_at <= :ahead
-and posted_at <= :recorded"""
+_IS_DATED = "effective_at <> posted_at"
+_SINCE_NEWEST = posted_between("newest", "recorded")
+_UNDATED = posted_between("base", "written", " and effective_at = posted_at")
+_DATED = posted_between("newest", "recorded", f" and {_IS_DATED}")
+_LATE = posted_between("newest", "recorded", f" and {_IS_DATED} and effective_at < :hour")
+_OF_THE_HOUR = entries_where(
+    f"{_IS_DATED} and effective_at >= :hour and effective_at <= :effective and posted_at <= :recorded"
+)
+_NOT_YET = entries_where(
+    f"{_IS_DATED} and effective_at > :effective and effective_at <= :ahead and posted_at <= :recorded"
+)
 
 # In which branch an account of this code is counted: in the whole of what was asked for, or right below it.
 _WHOLE = "cast(:prefix as text)"
@@ -75,7 +76,7 @@ from (
     select line.account_id, count(*) as lines,
            coalesce(sum(amount) filter (where layer = 'p' and side = 'd'), 0) as debits,
            coalesce(sum(amount) filter (where layer = 'p' and side = 'c'), 0) as credits
-    from (select id from journal_entries where ledger_id = :ledger_id and {which} offset 0) as entry
+    from ({entries} offset 0) as entry
     join postings line on line.ledger_id = :ledger_id and line.entry_id = entry.id
     group by line.account_id
 ) as moved
@@ -175,8 +176,8 @@ class SealedTotals:
     async def _read(
         self, connection: AsyncConnection, branch: str, prefix: str, branches: Collection[str]
     ) -> Sequence[BranchTotal]:
-        parts = [_OF_ENTRIES.format(branch=branch, which=which, sign="") for which in self._way.added]
-        parts += [_OF_ENTRIES.format(branch=branch, which=which, sign="-") for which in self._way.taken]
+        parts = [_OF_ENTRIES.format(branch=branch, entries=entries, sign="") for entries in self._way.added]
+        parts += [_OF_ENTRIES.format(branch=branch, entries=entries, sign="-") for entries in self._way.taken]
         parts += [_OPENED.format(branch=branch), *self._way.sealed]
         statement = text(_ADDED_UP.format(parts=" union all ".join(parts)))
         given = {**self._given, "prefix": prefix, "branches": list(branches)}
@@ -210,15 +211,15 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
         "ledger_id": ledger_id,
         "newest": newest.sealed_at,
         "base": newest.sealed_at,  # what is counted behind it is in the totals of kept branches
-        "newest_low": first_uuid_of(newest.sealed_at - POSTING_MAX),
+        "newest_low": first_uuid_of(newest.sealed_at - APART),
         "opened_since": newest.accounts_until,
         "opened_low": first_uuid_of(newest.accounts_until - POSTING_MAX),
         "recorded": recorded,
-        "recorded_high": first_uuid_of(recorded + POSTING_MAX),
+        "recorded_high": first_uuid_of(recorded + APART),
     }
     if instant.effective is not None:
         given |= await _of_world(connection, ledger_id, instant.effective, recorded)
-    counts = " union all ".join(_COUNT.format(which=which) for which in (*way.added, *way.taken))
+    counts = " union all ".join(_COUNT.format(entries=entries) for entries in (*way.added, *way.taken))
     numbers = (await connection.execute(text(counts), given)).scalars()
     if max(numbers) <= ENTRIES_MAX:
         return SealedTotals(ledger_id, way, given)
@@ -234,9 +235,9 @@ async def _of_world(
     hour = effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return {
         "base": before,
-        "base_low": first_uuid_of(before - POSTING_MAX),
+        "base_low": first_uuid_of(before - APART),
         "written": written,
-        "written_high": first_uuid_of(written + POSTING_MAX),
+        "written_high": first_uuid_of(written + APART),
         "effective": effective,
         "ahead": recorded + EFFECTIVE_AHEAD_MAX,
         "hour": hour,

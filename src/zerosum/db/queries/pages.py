@@ -7,10 +7,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, select, text, true, tuple_, union_all
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    literal_column,
+    not_,
+    select,
+    text,
+    true,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.identifiers import first_uuid_of
+from zerosum.db.schema.entry_times import APART, is_apart
+from zerosum.db.schema.tables import journal_entries
 
 POSTING_MAX = timedelta(minutes=5)
 """Between the making of an id and its posting by the same process: a command waits a minute at the most, and a clock
@@ -35,6 +50,14 @@ async def look_up_by_key(connection: AsyncConnection) -> None:
 async def look_up_as_planned(connection: AsyncConnection) -> None:
     """Again: what is read from now on is most of a table."""
     await connection.execute(_AS_PLANNED)
+
+
+_PLAN_ONCE = text("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+
+
+async def plan_once(connection: AsyncConnection) -> None:
+    """For few rows read by many statements in this unit of work, which would take ten times as long to plan."""
+    await connection.execute(_PLAN_ONCE)
 
 
 def page_by(
@@ -103,10 +126,27 @@ def page_of_either(pages: Sequence[Subquery], limit: int, *, is_ascending: bool)
 def made_within(
     id_: ColumnElement[UUID], effective_from: datetime | None, effective_to: datetime | None
 ) -> ColumnElement[bool]:
-    """Whether an id can belong to what happened in a span of time, where it happened when it was posted."""
+    """Whether an id belongs to what happened in a span of time, where it happened when it was posted.
+
+    Those that lie apart from their ids are found beside these (`found_beside`).
+    """
     bounds: list[ColumnElement[bool]] = []
     if effective_from is not None:
-        bounds.append(id_ >= first_uuid_of(effective_from - POSTING_MAX))
+        bounds.append(id_ >= first_uuid_of(effective_from - APART))
     if effective_to is not None:
-        bounds.append(id_ <= first_uuid_of(effective_to + POSTING_MAX))
+        bounds.append(id_ <= first_uuid_of(effective_to + APART))
     return and_(true(), *bounds)
+
+
+def found_beside(
+    statement: Select[Any], effective_from: datetime | None, effective_to: datetime | None
+) -> list[Subquery]:
+    """Entries of a span of time that their ids do not tell: those with a time of their own, and those posted apart.
+
+    Each has an index by time, which is short: nothing else of the ledger is walked along.
+    """
+    entry = journal_entries.c
+    far = statement.where(not_(made_within(entry.id, effective_from, effective_to)))
+    dated = far.where(entry.effective_at != entry.posted_at)
+    apart = far.where(entry.effective_at == entry.posted_at, literal_column(is_apart("journal_entries."), Boolean))
+    return [found_first(dated), found_first(within(apart, entry.posted_at, effective_from, effective_to))]

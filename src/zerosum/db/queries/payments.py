@@ -21,7 +21,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    not_,
     or_,
     select,
     true,
@@ -32,7 +31,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import RecordedLine
 from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
-from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
+from zerosum.db.queries.pages import (
+    found_beside,
+    in_order,
+    look_up_by_key,
+    made_within,
+    page_by,
+    page_of_either,
+    within,
+)
 from zerosum.db.queries.processor_moves import begun_elsewhere
 from zerosum.db.queries.splits import RecordedSplit as RecordedSplit  # shown by the routes
 from zerosum.db.queries.splits import parts_shown, shown_part
@@ -216,10 +223,8 @@ def payments_page(
     span = wanted.effective_from, wanted.effective_to
     timed = within(statement, entry.c.effective_at, *span)
     near = timed.where(made_within(payments.c.id, *span))
-    dated = timed.where(entry.c.effective_at != entry.c.posted_at, not_(made_within(entry.c.id, *span)))
-    # Those with a time of their own have an index by time, which is short: nothing else of the ledger is walked along.
-    found = found_first(dated)
-    pages = [page(near, [payments.c.id]), page(select(found.c.id), [found.c.id])]
+    beside = found_beside(timed, *span)
+    pages = [page(near, [payments.c.id]), *(page(select(found.c.id), [found.c.id]) for found in beside)]
     return page_of_either(pages, limit, is_ascending=is_ascending)
 
 

@@ -17,7 +17,7 @@ with last as (
 )
 select exists (
     select from journal_entries
-    where ledger_id = :ledger_id and id >= zerosum_first_id((select sealed_at from last) - interval '5 minutes')
+    where ledger_id = :ledger_id and id >= zerosum_first_id((select sealed_at from last) - interval '2 seconds')
       and posted_at > (select sealed_at from last) order by id offset cast(:entries as integer) - 1
 ) or exists (
     select from accounts

@@ -6,6 +6,8 @@ one posting. Only dated ones must be added up, and checkpoints keep that short: 
 the dated ones among them their sums in the order of what happened in the world. 16 blocks are sealed again as one, up
 to a million postings, so that any number of them is made of at most 15 blocks of each size.
 
+Reading looks at few rows by many statements, whose planning would take ten times what they do: each is planned once.
+
 A checkpoint says only what postings say that nobody can change, so it is never wrong and never renewed. The function
 that makes them derives them; the application role can write none of its own.
 """
@@ -102,7 +104,8 @@ TOTALS_AT = """
 create function zerosum_totals_at(
     of_ledger uuid, of_account uuid, effective timestamptz, recorded timestamptz, with_sides boolean,
     out posted numeric, out held numeric, out version bigint, out debits numeric, out credits numeric
-) language plpgsql stable set search_path = public, pg_temp set enable_seqscan = off as $$
+) language plpgsql stable set search_path = public, pg_temp set enable_seqscan = off
+set plan_cache_mode = force_generic_plan as $$
 declare
     own accounts%rowtype;
     mark account_checkpoints%rowtype;

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import UserDefinedType
 
+from zerosum.db.schema.entry_times import is_apart
 from zerosum.domain.payments.payment import PaymentTexts
 
 metadata = MetaData()
@@ -220,6 +221,8 @@ journal_entries = Table(
         "id",
         postgresql_where=text("effective_at <> posted_at"),
     ),
+    # Of all others the id also tells when they were posted, to two seconds.
+    Index("journal_entries_apart", "ledger_id", "posted_at", postgresql_where=text(is_apart())),
 )
 
 postings = Table(

@@ -6,11 +6,13 @@ sum of all postings with `posted_at` up to the seal, for ever. Of dated postings
 are also kept by the hour and the day in which they happened.
 
 A branch is kept once it has so many accounts; smaller ones are quickly added up. Entries are found by their ids, which
-are by time to five minutes (`POSTING_MAX` in `queries/pages.py`). Accounts say when they were made, but are written up
-to a minute later: so a seal counts those that were made five minutes before it.
+are by time to two seconds, and where they are not by an index of those (`entry_times.py`). Accounts say when they were
+made, but are written up to a minute later: so a seal counts those that were made five minutes before it.
 """
 
 from __future__ import annotations
+
+from zerosum.db.schema.entry_times import is_apart
 
 SEAL_TOTALS_SIGNATURE = "zerosum_seal_totals(uuid, timestamptz, integer, integer)"
 
@@ -106,11 +108,11 @@ end
 $$
 """
 
-SEAL_TOTALS = """
+SEAL_TOTALS = f"""
 create function zerosum_seal_totals(of_ledger uuid, horizon timestamptz, at_most integer, kept_min integer)
 returns integer language plpgsql security definer
 set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-set jit = off as $$
+set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     last total_seals%rowtype;
     until timestamptz;
@@ -126,7 +128,7 @@ begin
     select * into last from total_seals where ledger_id = of_ledger order by sealed_at desc limit 1;
     last.sealed_at := coalesce(last.sealed_at, '-infinity');
     last.accounts_until := coalesce(last.accounts_until, '-infinity');
-    low := zerosum_first_id(last.sealed_at - interval '5 minutes');
+    low := zerosum_first_id(last.sealed_at - interval '2 seconds');
     select posted_at into until from journal_entries
     where ledger_id = of_ledger and id >= low and posted_at > last.sealed_at and posted_at <= horizon
     order by id offset at_most - 1 limit 1;
@@ -143,7 +145,7 @@ begin
         until := horizon;
     end if;
     counted_until := greatest(last.accounts_until, until - interval '5 minutes');
-    high := zerosum_first_id(until + interval '5 minutes');
+    high := zerosum_first_id(until + interval '2 seconds');
     perform zerosum_keep_branches(of_ledger, last, until, kept_min);
     with moved as (
         select line.account_id, count(*) as lines,
@@ -155,7 +157,12 @@ begin
         from (
             select id, effective_at <> posted_at as is_dated from journal_entries
             where ledger_id = of_ledger and id >= low and id < high and posted_at > last.sealed_at
-              and posted_at <= until offset 0
+              and posted_at <= until
+            union all
+            select id, effective_at <> posted_at from journal_entries
+            where ledger_id = of_ledger and posted_at > last.sealed_at and posted_at <= until
+              and {is_apart()}
+              and not (id >= low and id < high) offset 0
         ) as entry
         join postings line on line.ledger_id = of_ledger and line.entry_id = entry.id
         group by line.account_id
@@ -169,7 +176,8 @@ begin
             union all
             select code, type, currency, 1, 0, 0, 0, 0, 0, 0 from accounts
             where ledger_id = of_ledger and id >= zerosum_first_id(last.accounts_until - interval '5 minutes')
-              and id < high and created_at > last.accounts_until and created_at <= counted_until
+              and id < zerosum_first_id(until + interval '5 minutes')
+              and created_at > last.accounts_until and created_at <= counted_until
         ) as part
         cross join lateral zerosum_branches_of(code) as branch
         group by branch, type, currency
@@ -203,7 +211,13 @@ begin
     from (
         select id, effective_at from journal_entries
         where ledger_id = of_ledger and id >= low and id < high and posted_at > last.sealed_at and posted_at <= until
-          and effective_at <> posted_at offset 0
+          and effective_at <> posted_at
+        union all
+        select id, effective_at from journal_entries
+        where ledger_id = of_ledger and posted_at > last.sealed_at and posted_at <= until
+          and effective_at <> posted_at
+          and {is_apart()}
+          and not (id >= low and id < high) offset 0
     ) as entry
     join postings line on line.ledger_id = of_ledger and line.entry_id = entry.id
     join accounts account on account.ledger_id = of_ledger and account.id = line.account_id
@@ -218,7 +232,7 @@ begin
     return 1;
 end
 $$
-"""
+"""  # noqa: S608 - made of constants only
 
 
 def statements(role: str) -> list[str]:
