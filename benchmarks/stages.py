@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - it stands in for parts of a process that nobody else exchanges.
-"""python -m benchmarks.stages (or `make stages`): what a payment costs an API process in Python, stage by stage.
+"""python -m benchmarks.stages (or `make stages`): what a payment or a hold costs an API process, stage by stage.
 
 From its bytes to its answer, in one process, without sockets and without PostgreSQL: a lane's round trip is answered
 here, at once, after its arguments were encoded. So only what is the service's own is measured, in processor time.
@@ -29,6 +29,7 @@ import uvloop
 
 from benchmarks.service import Service as Servers
 from benchmarks.service import fresh_folder, running_service
+from benchmarks.verb_cases import holds
 from benchmarks.walk import served
 from zerosum.adapters.balance_cache import NoBalanceCache
 from zerosum.cli.load.payments import Target, bulk_payments, single_payments, uniform_pairs
@@ -137,12 +138,20 @@ class Bench:
         return self.service._lanes[0]
 
     async def single(self, callers: int, rounds: int) -> Costs:
-        requests = single_payments(replace(self.target, key_prefix=secrets.token_hex(5)), self.pairs, 1)
+        return await self._one_by_one(single_payments(self._target(), self.pairs, 1), callers, rounds)
+
+    async def held(self, callers: int, rounds: int) -> Costs:
+        return await self._one_by_one(holds(self._target(), self.pairs), callers, rounds)
+
+    def _target(self) -> Target:
+        return replace(self.target, key_prefix=secrets.token_hex(5))
+
+    async def _one_by_one(self, requests: Iterator[bytes], callers: int, rounds: int) -> Costs:
         with self._connected(callers) as connections:
             return [await self._round(connections, [next(requests) for _ in connections], 1) for _ in range(rounds)]
 
     async def bulk(self, rounds: int) -> Costs:
-        requests = bulk_payments(replace(self.target, key_prefix=secrets.token_hex(5)), self.pairs, BULK_ITEMS, 1)
+        requests = bulk_payments(self._target(), self.pairs, BULK_ITEMS, 1)
         with self._connected(1) as connections:
             return [await self._round(connections, [next(requests)], BULK_ITEMS) for _ in range(rounds)]
 
@@ -187,6 +196,7 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         bench = await _opened(service, server, port)
         await bench.bulk(3)
         await bench.single(max(options.callers), 5)
+        await bench.held(max(options.callers), 5)
         connections = bench.lane._connections
         connection = connections.first
         if connection is None:
@@ -199,6 +209,7 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
         runs: list[tuple[str, Callable[[], Awaitable[Costs]]]] = [
             *((f"single @{n}", partial(bench.single, n, options.payments // n)) for n in options.callers),
+            *((f"hold @{n}", partial(bench.held, n, options.payments // n)) for n in options.callers),
             ("bulk of 1,000", partial(bench.bulk, max(5, options.payments // BULK_ITEMS))),
         ]
         for name, run in runs:
@@ -212,7 +223,7 @@ def _show(name: str, costs: Costs) -> None:
     least = sorted(costs, key=sum)[: max(1, len(costs) // 4)]
     means = [mean(stage) for stage in zip(*least, strict=True)]
     told = ", ".join(f"{stage} {cost:.1f}" for stage, cost in zip(STAGES, means, strict=True))
-    sys.stdout.write(f"{name:14} {sum(means):6.1f} us a payment: {told}\n")
+    sys.stdout.write(f"{name:14} {sum(means):6.1f} us each: {told}\n")
 
 
 async def _opened(service: Service, server: GuardedServer, port: int) -> Bench:

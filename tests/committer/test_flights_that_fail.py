@@ -39,10 +39,10 @@ async def test_a_command_that_cannot_be_decided_from_memory_fails_alone(
     source, target = await ground.open(2, floor=None)
     pair = Pay.pair
 
-    def faulty(command: Pay) -> Any:
+    def faulty(command: Pay, *arguments: Any) -> Any:
         if command.idempotency_key == "faulty":
             raise ZeroDivisionError("planted")
-        return pair(command)
+        return pair(command, *arguments)
 
     monkeypatch.setattr(Pay, "pair", faulty)
     stats = CommitterStats()

@@ -20,7 +20,8 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 from zerosum.domain.money import Money
-from zerosum.domain.payments.hold_commands import CaptureHold, HoldCommand, PlaceHold, VoidHold
+from zerosum.domain.payments.hold_commands import CaptureHold, PlaceHold, VoidHold
+from zerosum.domain.payments.hold_steps import HoldCommand
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.refunds import RefundPayment
 from zerosum.services.committing.committer import Committer

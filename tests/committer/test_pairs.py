@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -10,12 +13,16 @@ import asyncpg
 import pytest
 
 from tests.committer.ground import Ground, assert_books_are_right, connecting, running_committer
+from tests.committer.test_flights_with_records import assert_all_is_proved, holding
 from tests.conftest import TestDatabase
+from zerosum.adapters.clock import now
 from zerosum.db.batch import wire
 from zerosum.db.batch.pairs import are_pairs
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.outcome import Posted, PostedPair
+from zerosum.domain.payments.payment import PaymentTexts
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -40,7 +47,8 @@ def ground(database: Database, ledger_id: LedgerId) -> Ground:
 
 async def rows_of(superuser: Superuser, entry_id: UUID) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for table, column in (("journal_entries", "id"), ("postings", "entry_id"), ("events", "id"), ("payments", "id")):
+    for table in ("journal_entries", "postings", "events", "payments", "holds", "hold_changes"):
+        column = "entry_id" if table == "postings" else "id"
         order = "place" if table == "postings" else "id"
         rows = await superuser.fetch(f"select * from {table} where {column} = $1 order by {order}", entry_id)
         found += [{name: value for name, value in row.items() if name not in OWN} for row in rows]
@@ -80,6 +88,58 @@ async def test_both_forms_write_the_same_rows(
                 row.pop("effective_at", None)
     assert found[0] == found[1]
     await assert_books_are_right(superuser, ground.ledger_id)
+
+
+EXPIRY = now().replace(microsecond=0) + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"expires_at": EXPIRY},
+        {
+            "expires_at": EXPIRY,
+            "capture_max": Decimal("20.00"),
+            "metadata": {"b": "1", "a": "ü"},
+            "texts": PaymentTexts("r", "d"),
+        },
+    ],
+    ids=["bare", "with everything"],
+)
+@pytest.mark.parametrize("beside_a_payment", [False, True])
+async def test_both_forms_write_the_same_rows_of_holds(
+    ground: Ground,
+    test_database: TestDatabase,
+    superuser: Superuser,
+    monkeypatch: pytest.MonkeyPatch,
+    members: dict[str, Any],
+    *,
+    beside_a_payment: bool,
+) -> None:
+    payer, payee = await ground.open(2, floor=None)
+    found = []
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        for is_straight in (True, False):
+            if not is_straight:
+                monkeypatch.setattr(Book, "apply_straight", lambda *_: None)
+            hold = replace(holding(ground, payer, payee, "12.34"), **members)
+            answers = await committer.carry_out_each(
+                [hold, ground.transfer(payer, payee, "1.00")] if beside_a_payment else [hold]
+            )
+            assert all((type(answer) is PostedPair) is is_straight for answer in answers)
+            found.append(await rows_of(superuser, hold.id))
+    assert len(found[0]) == 6
+    own = {"effective_at", "changed_at", "hold_id", "entry_ids", "held_after"}
+    without = [[{name: value for name, value in row.items() if name not in own} for row in rows] for rows in found]
+    for rows in without:
+        told = json.loads(rows[3].pop("data"))
+        assert len(told.pop("journal_entry_ids")) == 1
+        rows.append(told)
+    assert without[0] == without[1]
+    assert [row.get("hold_id") is not None for row in found[0]] == [row.get("hold_id") is not None for row in found[1]]
+    entry_ids = [[[len(row["entry_ids"])] for row in rows if "entry_ids" in row] for rows in found]
+    assert entry_ids[0] == entry_ids[1] == [[1]]
+    await assert_all_is_proved(ground, superuser)
 
 
 async def test_what_only_some_of_a_batch_have_is_written_for_those(

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tests.domain.builders import EUR, JPY, NOON, USD, account, account_id, photograph, posted, transfer, wallet
+from tests.domain.builders import (
+    EUR,
+    JPY,
+    LEDGER,
+    NOON,
+    USD,
+    account,
+    account_id,
+    photograph,
+    posted,
+    transfer,
+    uuid_of,
+    wallet,
+)
 from tests.domain.builders import post_entry as entry_command
+from tests.domain.hold_scenarios import placing
 from tests.domain.scenarios import PROPERTY
+from zerosum.domain.identifiers import HoldId
 from zerosum.domain.ledger.account import AccountState, AccountStatus, AccountType
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX, EFFECTIVE_FIRST, JournalEntry, Nature, credit, debit
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.ledger.post_entry import PostEntry
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Currency, Money
 from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.hold_commands import PlaceHold
+from zerosum.domain.payments.holds import LASTS_MAX, LASTS_MIN, Hold
+from zerosum.domain.payments.house_rules import HouseRules, newest_key
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.domain.payments.posting_rules import PAYMENT_RULES, straight_reason
 
+TICK = timedelta(microseconds=1)
 NAMES = ("alice", "bob", "carol", "dora")
 AMOUNTS = ("0.01", "1.00", "1.00", "10.00", "99999999999999999999.99", "100.00")
 TEXTS = st.one_of(st.sampled_from(["", "key-1", "x" * 200, "ä", "🙂", "a|b", "3:abc,"]), st.text(max_size=12))
@@ -63,9 +84,38 @@ def states(draw: st.DrawFn, name: str) -> AccountState:
     )
 
 
+EXPIRIES = st.sampled_from(
+    [None, None, *(NOON + ahead + by for ahead in (LASTS_MIN, LASTS_MAX) for by in (timedelta(0), -TICK, TICK))]
+)
+HOUSE_RULES = st.sampled_from(
+    [
+        None,
+        HouseRules(ledger_id=LEDGER, version=1),
+        HouseRules(ledger_id=LEDGER, version=2, over_percent=Decimal(15), over_amounts={"USD": Decimal("3.00")}),
+    ]
+)
+
+
+@st.composite
+def holds(draw: st.DrawFn, number: int, payer: str, payee: str) -> PlaceHold:
+    capture_max = draw(st.none() | st.just(Decimal("200.00")))
+    return placing(
+        draw(st.sampled_from(AMOUNTS)),
+        payer,
+        payee,
+        key=f"key-{number}",
+        expires_at=draw(EXPIRIES),
+        capture_max=capture_max,
+        texts=PaymentTexts(draw(st.none() | TEXTS), draw(st.none() | TEXTS)),
+        metadata=draw(st.dictionaries(TEXTS, TEXTS, max_size=3)),
+    )
+
+
 @st.composite
 def commands(draw: st.DrawFn, number: int) -> LedgerCommand:
     payer, payee = draw(st.permutations([*NAMES * 2, "nobody"]).filter(lambda names: names[0] != names[1]))[:2]
+    if draw(st.integers(0, 2)) == 0:
+        return draw(holds(number, payer, payee))
     pay = transfer(draw(st.sampled_from(AMOUNTS)), payer, payee, key=f"key-{number}")
     given_at = draw(st.none() | MOMENTS)
     metadata = draw(st.dictionaries(TEXTS, TEXTS, max_size=3))
@@ -93,10 +143,16 @@ def commands(draw: st.DrawFn, number: int) -> LedgerCommand:
     )
 
 
-def compare(accounts: Sequence[AccountState], command: LedgerCommand, posted_at: datetime = NOON) -> PostedPair | None:
+def compare(
+    accounts: Sequence[AccountState],
+    command: LedgerCommand,
+    posted_at: datetime = NOON,
+    records: Mapping[RecordKey, Any] | None = None,
+) -> PostedPair | None:
     """What comes of it straight, once it is known to be what the Book makes of it."""
-    straight, plain = (Book([state.copy() for state in accounts]) for _ in range(2))
+    straight, plain = (Book([state.copy() for state in accounts], dict(records or {})) for _ in range(2))
     found = straight.apply_straight(command, posted_at)
+    assert straight.records == (records or {})
     if found is None:
         assert photograph(straight.accounts.values()) == photograph(accounts)
         return None
@@ -107,8 +163,11 @@ def compare(accounts: Sequence[AccountState], command: LedgerCommand, posted_at:
     for name in [*(member.name for member in fields(Posted)), "first_id", "entry"]:
         assert getattr(found, name) == getattr(outcome, name)
     assert found.first_id == outcome.first_id
-    record = command.record()
-    assert plain.records == ({} if record is None else dict([record]))
+    assert plain.records == {**(records or {}), **dict(found.pair.records)}
+    assert all(key.id == command.id for key, _ in found.pair.records)
+    assert [(line.account_id, line.account_version) for line in found.lines] == [
+        (line.account_id, line.account_version) for line in outcome.lines
+    ]
     for line, other in zip((found.debit, found.credit), outcome.entry.postings, strict=True):
         assert (line.balance_after, line.held_after) == (other.balance_after, other.held_after)
     return found
@@ -118,10 +177,12 @@ def compare(accounts: Sequence[AccountState], command: LedgerCommand, posted_at:
 @given(st.data())
 def test_it_does_what_the_book_does_or_nothing(data: st.DataObject) -> None:
     accounts = [data.draw(states(name)) for name in NAMES]
+    rules = data.draw(HOUSE_RULES)
+    records = {} if rules is None else {newest_key(LEDGER): rules}
     for number in range(data.draw(st.integers(1, 4))):
         command = data.draw(commands(number))
-        found = compare(accounts, command)
-        event("left to the Book" if found is None else "straight")
+        found = compare(accounts, command, records=records)
+        event(f"{type(command).__name__}: {'left to the Book' if found is None else 'straight'}")
         book = Book([state.copy() for state in accounts])
         book.apply(command, NOON)
         accounts = list(book.accounts.values())
@@ -144,6 +205,34 @@ def test_with_a_time_and_metadata_too(moment: datetime | None) -> None:
 def test_an_entry_of_two_lines_goes_straight() -> None:
     command = entry_command("debit alice 1.00 USD\ncredit bob 1.00 USD")
     assert compare([wallet("alice", "7"), wallet("bob")], command) is not None
+
+
+@pytest.mark.parametrize("payer", [wallet("alice", "7"), account("alice", type_=AccountType.ASSET)])
+@pytest.mark.parametrize("payee", [wallet("bob"), account("bob", "7", type_=AccountType.ASSET)])
+@pytest.mark.parametrize("rules", [{}, {newest_key(LEDGER): HouseRules(ledger_id=LEDGER, over_percent=Decimal(10))}])
+def test_holds_go_straight(payer: AccountState, payee: AccountState, rules: Mapping[RecordKey, Any]) -> None:
+    found = compare([payer, payee], placing("5", "alice", "bob", metadata={"a": "ä"}), records=rules)
+    assert found is not None
+    assert found.resource.hold.capture_max == (Decimal("5.50") if rules else None)
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "members"),
+    [
+        (wallet("alice", "4.99"), wallet("bob"), {}),
+        (account("alice", "7", held="2.01"), wallet("bob"), {}),
+        (wallet("alice", "7"), account("bob", ceiling="100.00"), {}),
+        (wallet("alice", "7"), account("bob", ceiling="1.00"), {}),
+        (wallet("alice", "7"), wallet("bob"), {"expires_at": NOON}),
+        (wallet("alice", "7"), wallet("bob"), {"expires_at": NOON + LASTS_MAX + TICK}),
+        (wallet("alice", "7"), wallet("bob"), {"hold_id": HoldId(uuid_of("another"))}),
+    ],
+    ids=["too little", "held before", "limit", "full", "expired", "too long", "another id"],
+)
+def test_a_hold_that_is_unusual_is_left_to_the_book(
+    alice: AccountState, bob: AccountState, members: dict[str, Any]
+) -> None:
+    assert compare([alice, bob], replace(placing("5", "alice", "bob"), **members)) is None
 
 
 def test_many_go_straight_one_after_another_as_through_the_book() -> None:
@@ -186,6 +275,14 @@ class RoundUp(Pay):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellOthers(PlaceHold):
+    """One that stands on holds, likewise."""
+
+    def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
+        raise AssertionError("not reached here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Renamed(Pay):
     """Decides as payments do."""
 
@@ -196,6 +293,8 @@ def test_a_verb_that_decides_otherwise_than_the_one_it_stands_on_never_goes_stra
     book = Book([wallet("alice", "7"), wallet("bob")])
     assert book.apply_straight(RoundUp(**members), NOON) is None
     assert book.apply_straight(Renamed(**members), NOON) is not None
+    hold = placing("5", "alice", "bob")
+    assert book.apply_straight(TellOthers(**{one.name: getattr(hold, one.name) for one in fields(hold)}), NOON) is None
 
 
 def test_what_posts_several_entries_never_goes_straight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +351,7 @@ def test_all_or_nothing_goes_straight_too_and_is_undone() -> None:
 
 
 def test_a_pair_says_its_money_and_accounts() -> None:
-    pair = transfer("5", "alice", "bob").pair()
+    pair = transfer("5", "alice", "bob").pair(Book(), NOON)
     assert pair is not None
     assert (pair.reason, pair.debit_id, pair.credit_id) == ("transfer", account_id("alice"), account_id("bob"))
     assert pair.money == Money(Decimal("5.00"), USD)

@@ -270,6 +270,22 @@ MEMORY_PLANTS = (
         f"{FLIGHT_TESTS}test_who_falls_writes_nothing_before_the_one_behind_has_heard",
     ),
     plant(
+        "nobody asks whether there are newer house rules than those that are remembered",
+        MEMORY,
+        "src/zerosum/db/batch/house_rules_records.py",
+        "next.version = known.number + 1",
+        "next.version = known.number",
+        "tests/committer/test_remembered_rules.py::test_rules_that_others_have_changed_hold_for_the_very_next_hold",
+    ),
+    plant(
+        "rules that are no more are remembered for ever",
+        MEMORY,
+        FLIGHTS,
+        "if told == OTHER_RECORDS:",
+        "if False:",
+        "tests/committer/test_remembered_rules.py::test_rules_that_others_have_changed_hold_for_the_very_next_hold",
+    ),
+    plant(
         "works of one order are in two batches at once",
         MEMORY,
         "src/zerosum/services/committing/lane_loop.py",

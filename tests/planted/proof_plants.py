@@ -42,7 +42,7 @@ PARTS_PLANTS = (
         "what a receiver gave back is not written",
         PARTS,
         "src/zerosum/db/batch/split_records.py",
-        'Column("refunded", "text", lambda split: _optional(split.refunded), "numeric"),',
+        'Column("refunded", "text", lambda split: optional_text(split.refunded), "numeric"),',
         'Column("refunded", "text", lambda split: None, "numeric"),',
         "tests/api/test_splits.py::test_after_all_its_refunds_each_has_given_back_exactly_its_part",
     ),

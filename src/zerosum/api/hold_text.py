@@ -22,7 +22,7 @@ def hold_text(hold: RecordedHold) -> bytes:
     maximum = "null" if hold.capture_max is None else f'"{render_amount(hold.capture_max)}"'
     rules = "null" if hold.house_rules is None else hold.house_rules
     return (
-        f'{{"id":"hold_{hold.id}","status":"{hold.status}","amount":"{render_amount(hold.amount)}",'
+        f'{{"id":"hold_{hold.id}","status":"{hold.status._value_}","amount":"{render_amount(hold.amount)}",'
         f'"captured":"{render_amount(hold.captured)}","remaining":"{render_amount(hold.remaining)}",'
         f'"capture_max":{maximum},"house_rules":{rules},"currency":"{hold.currency}",'
         f'"from":"acc_{hold.payer_id}","from_code":"{hold.payer_code}",'

@@ -13,7 +13,7 @@ _NO_TEXTS = orjson.dumps(NO_TEXTS._asdict()).decode()[1:-1]
 
 
 def texts_members(texts: PaymentTexts) -> str:
-    return _NO_TEXTS if texts is NO_TEXTS else orjson.dumps(texts._asdict()).decode()[1:-1]
+    return _NO_TEXTS if texts == NO_TEXTS else orjson.dumps(texts._asdict()).decode()[1:-1]
 
 
 def metadata_text(metadata: Mapping[str, str]) -> str:

@@ -137,9 +137,10 @@ class _Recorded:
         change: HoldChange = posted.resource
         shown = shown_hold(change.hold, names)
         self._known.remember(change.ledger_id, shown.id, parties_of(shown))
-        if posted.entries:
-            shown.account_versions = posted.entry.account_versions
-            shown.lines = posted.entry.postings
+        lines = posted.lines
+        if lines:
+            shown.lines = lines
+            shown.account_versions = {line.account_id: line.account_version for line in lines}
         return shown
 
     async def recorded(

@@ -326,9 +326,9 @@ class PaymentKind:
         lines: Sequence[PostedLine | PostedPosting]
         splits: Sequence[RecordedSplit] = ()
         late: LateEntry | None = None
-        if isinstance(posted, PostedPair) and posted.record is not None:
+        if isinstance(posted, PostedPair):
             # Nearly every payment is shown so, without being made out.
-            payment, metadata = posted.record[1], posted.command.metadata
+            payment, metadata = posted.resource, posted.command.metadata
             effective_at, posted_at = posted.pair.effective_at or posted.posted_at, posted.posted_at
             lines = posted.debit, posted.credit
         else:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from zerosum.db.batch.record_sets import Column, RecordSet
+from zerosum.db.batch.record_sets import Column, Newest, RecordSet
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.payments.house_rules import HOUSE_RULES, NEWEST_HOUSE_RULES, HouseRules, house_rules_of
 
@@ -42,4 +42,9 @@ NEWEST = RecordSet(
     read=lambda row: _rules((row[0], *row[2:])),
     is_stored=False,
     is_looked_at=True,
+    newest=Newest(
+        lambda rules: 0 if rules is None else rules.version,
+        "not exists (select from house_rules next where next.ledger_id = known.ledger_id "
+        "and next.version = known.number + 1)",
+    ),
 )

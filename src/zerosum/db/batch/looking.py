@@ -1,8 +1,12 @@
-"""A look at the records that a batch stands on, before it holds any: what it sees is compared under their locks."""
+"""A look at the records that a batch stands on, before it holds any: what it sees is compared under their locks.
+
+What commands only read and of which the newest counts is not looked at by each batch: what one has seen is remembered,
+and compared where the next is written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,13 +14,22 @@ from zerosum.db.batch.loading import Fetch
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.records import Need, RecordKey, only_read
 
+REMEMBERED_MAX = 10_000
+"""Ledgers, nearly always: of each its newest house rules. When there are more all are looked at anew."""
+
 
 class Looked(NamedTuple):
-    """`row_versions` are those at which records must still be when the batch is written (`posting.py`)."""
+    """`row_versions` are those at which records must still be when the batch is written (`posting.py`), or the numbers
+    by which they are the newest."""
 
     records: Mapping[RecordKey, Any]
     row_versions: Mapping[RecordKey, int]
     only_read: frozenset[RecordKey]
+
+    @property
+    def needed(self) -> frozenset[RecordKey]:
+        """All that it was about."""
+        return self.only_read.union(self.row_versions)
 
 
 NOTHING = Looked({}, {}, frozenset())
@@ -45,6 +58,41 @@ async def look(fetch: Fetch, needs: Collection[Need]) -> Looked | None:
                 row_versions[key] = row[1]
     is_whole = all(key in read or key in records for keys in by_kind.values() for key in keys)
     return Looked(records, row_versions, read) if is_whole else None
+
+
+class RememberedNewest:
+    """Of one lane: records of which the newest counts, as they were last seen. None: there was none."""
+
+    def __init__(self) -> None:
+        self._found: dict[RecordKey, Any] = {}
+
+    def unknown(self, needs: Collection[Need]) -> list[Need]:
+        if len(self._found) > REMEMBERED_MAX:
+            self.forget_all()
+        return [need for need in needs if need.key not in self._found]
+
+    def learn(self, asked: Iterable[Need], looked: Looked) -> None:
+        for need in asked:
+            if RECORD_SETS[need.key.kind].newest is not None:
+                self._found[need.key] = looked.records.get(need.key)
+
+    def beside(self, looked: Looked, needs: Collection[Need]) -> Looked | None:
+        """With what is remembered of these. None where that was forgotten meanwhile."""
+        records, row_versions = {**looked.records}, {**looked.row_versions}
+        for key in {need.key for need in needs}:
+            newest = RECORD_SETS[key.kind].newest
+            if newest is None:
+                continue
+            if key not in self._found:
+                return None
+            record = self._found[key]
+            row_versions[key] = newest.number(record)
+            if record is not None:
+                records[key] = record
+        return Looked(records, row_versions, only_read(needs))
+
+    def forget_all(self) -> None:
+        self._found.clear()
 
 
 @cache

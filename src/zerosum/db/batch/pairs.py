@@ -1,18 +1,18 @@
 """Plain pairs on the wire: one row an entry, and PostgreSQL makes both postings of it.
 
-Nearly every entry moves one amount from one account to another and is announced by one event of its own id. A batch of
-such entries sends half of what the general form sends (`writing.py`), and must write the very same rows: a test holds
-the two together.
+Nearly every entry moves one amount from one account to another, or promises it, and is announced by one event of its
+own id. A batch of such entries sends half of what the general form sends (`writing.py`), and must write the very same
+rows: a test holds the two together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
-from zerosum.db.batch.record_sets import RecordSet, metadata_column, where
+from zerosum.db.batch.record_sets import RecordSet, facts_column, metadata_column, where
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import render_amount
@@ -45,8 +45,10 @@ PAIR_COLUMNS = {
     "credit_hash": "bytea",
     "currency": "text",
     "amount": "text",
+    "hold_id": "uuid",
     "event_type": "text",
     "event_resource": "text",
+    "event_data": "jsonb",
 }
 """Beside those of the entry."""
 
@@ -79,20 +81,20 @@ class PairForm(NamedTuple):
     """What travels of a batch: not the columns in which nothing stands, and the records that the pairs have made."""
 
     absent: frozenset[str]
-    kind: str | None
-    """Of the records."""
+    kinds: tuple[str, ...]
+    """Of the records: each pair has made one of each."""
 
 
 @cache
-def _columns_of(kind: str | None) -> Mapping[str, str]:
-    """All that can travel with records of that kind."""
-    beside = () if kind is None else RECORD_SETS[kind].beside_pair
-    return ENTRY_COLUMNS | PAIR_COLUMNS | {f"own_{column.name}": column.type for column in beside}
+def _columns_of(kinds: tuple[str, ...]) -> Mapping[str, str]:
+    """All that can travel with records of these kinds."""
+    beside = {f"own_{column.name}": column.type for kind in kinds for column in RECORD_SETS[kind].beside_pair}
+    return ENTRY_COLUMNS | PAIR_COLUMNS | beside
 
 
 def pair_clauses(form: PairForm, numbers: count[int], only_if: str = "") -> list[str]:
     """`$1` is the moment of posting."""
-    columns = _columns_of(form.kind)
+    columns = _columns_of(form.kinds)
     sent = {name: kind for name, kind in columns.items() if name not in form.absent}
     arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in sent.values())
     absent = [
@@ -100,27 +102,31 @@ def pair_clauses(form: PairForm, numbers: count[int], only_if: str = "") -> list
         for name, kind in columns.items()
         if name in form.absent
     ]
+    layer, hold = ("'p'", "null") if "hold_id" in form.absent else (_LAYER, "hold_id")
     return [
         f"pair as materialized (select pair.*{''.join(absent)} "  # noqa: S608 - made of constants only
         f"from unnest({arrays}) as pair({', '.join(sent)}){where(only_if)})",
         entries_clause("pair"),
-        """new_postings as (
+        f"""new_postings as (
             insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
-                                  side, layer, releases, currency, amount, balance_after, held_after, hash)
+                                  side, layer, releases, hold_id, currency, amount, balance_after, held_after, hash)
             select ledger_id, line.account_id, line.version, id, coalesce(effective_at, $1), $1, line.place,
-                   line.side::"char", 'p'::"char", false, currency, amount::numeric, line.balance::numeric,
-                   line.held::numeric, line.hash
+                   line.side::"char", {layer}::"char", false, {hold}::uuid, currency, amount::numeric,
+                   line.balance::numeric, line.held::numeric, line.hash
             from pair cross join lateral (values
                 (0::smallint, 'd', debit_id, debit_version, debit_balance, debit_held, debit_hash),
                 (1::smallint, 'c', credit_id, credit_version, credit_balance, credit_held, credit_hash)
             ) as line(place, side, account_id, version, balance, held, hash)
-        )""",
+        )""",  # noqa: S608 - made of constants only
         """new_events as (
-            insert into events (ledger_id, id, created_at, type, resource_type, traceparent)
-            select ledger_id, id, $1, event_type, event_resource, traceparent from pair
+            insert into events (ledger_id, id, created_at, type, resource_type, data, traceparent)
+            select ledger_id, id, $1, event_type, event_resource, event_data, traceparent from pair
         )""",
-        *(() if form.kind is None else (_records_clause(RECORD_SETS[form.kind]),)),
+        *(_records_clause(RECORD_SETS[kind]) for kind in form.kinds),
     ]
+
+
+_LAYER = "case when hold_id is null then 'p' else 'h' end"
 
 
 def _records_clause(records: RecordSet) -> str:
@@ -135,23 +141,23 @@ def _records_clause(records: RecordSet) -> str:
 
 
 def pair_arguments(
-    rows: Sequence[tuple[Any, ...]], kind: str | None, made: Sequence[Any]
+    rows: Sequence[tuple[Any, ...]], made: Mapping[str, Sequence[Any]]
 ) -> tuple[PairForm, list[Sequence[Any]]]:
-    """The rows column by column, and in which form. `made` are the records of that kind, one a row."""
+    """The rows column by column, and in which form. `made` are records by kind, of each one a row."""
     columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
-    if kind is not None:
-        columns += [[column.value(record) for record in made] for column in RECORD_SETS[kind].beside_pair]
-    named = dict(zip(_columns_of(kind), columns, strict=True))
+    for kind, records in made.items():
+        columns += [[column.value(record) for record in records] for column in RECORD_SETS[kind].beside_pair]
+    kinds = tuple(made)
+    named = dict(zip(_columns_of(kinds), columns, strict=True))
     absent = [name for name, values in named.items() if values[0] is None and values.count(None) == len(values)]
     if named["event_resource"] == named["resource_type"]:
         absent.append("event_resource")
-    form = PairForm(frozenset(absent), kind)
+    form = PairForm(frozenset(absent), kinds)
     return form, [values for name, values in named.items() if name not in form.absent]
 
 
-def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
-    """The same of what was carried out straight: the row of the entry, and what stands beside it."""
-    command, pair, debit, credit = outcome.command, outcome.pair, outcome.debit, outcome.credit
+def straight_entry_row(outcome: PostedPair) -> tuple[Any, ...]:
+    command, pair = outcome.command, outcome.pair
     return (
         command.ledger_id,
         command.id,
@@ -165,13 +171,46 @@ def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
         None,
         metadata_column(command.metadata),
         outcome.traceparent,
-        *debit,
-        *credit,
+    )
+
+
+def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
+    """Of what was carried out straight: the row of the entry, and what stands beside it."""
+    pair = outcome.pair
+    return (
+        *straight_entry_row(outcome),
+        *outcome.debit,
+        *outcome.credit,
         pair.money.currency.code,
         outcome.amount,
+        pair.hold,
         pair.event_type,
         pair.resource_type,
+        None if pair.facts is None else facts_column(pair.facts),
     )
+
+
+def straight_posting_rows(outcome: PostedPair) -> Iterator[tuple[Any, ...]]:
+    """The same in the general form, beside others that are no pairs."""
+    command, pair = outcome.command, outcome.pair
+    for place, line in enumerate(outcome.lines):
+        yield (
+            command.ledger_id,
+            line.account_id,
+            line.account_version,
+            command.id,
+            pair.effective_at,
+            place,
+            place == 0,
+            pair.hold is not None,
+            False,
+            pair.hold,
+            pair.money.currency.code,
+            outcome.amount,
+            line.balance,
+            line.held,
+            line.hash,
+        )
 
 
 def pair_row(outcome: Posted) -> tuple[Any, ...]:
@@ -192,6 +231,8 @@ def pair_row(outcome: Posted) -> tuple[Any, ...]:
         credit.hash,
         money.currency.code,
         render_amount(money.amount),
+        None,  # What places a hold is carried out straight, or goes in the general form.
         event.type,
         event.resource_type,
+        None,
     )

@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from asyncpg.pgproto import pgproto
 
 from zerosum.domain.ledger.records import RecordKey
-from zerosum.domain.money import Currency, Money
+from zerosum.domain.money import Currency, Money, render_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class Column:
     @property
     def read(self) -> str:
         return f"found.{self.name}::text" if self.cast else f"found.{self.name}"
+
+
+class Newest(NamedTuple):
+    """How a record of which the newest counts is known to be that still: then others may decide by what one batch read.
+
+    `number` is that of a record, or of None where there is none; `is_newest` speaks of `known(ledger_id, number)`.
+    """
+
+    number: Callable[[Any], int]
+    is_newest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +68,14 @@ class RecordSet:
     """Whether a batch may decide by a look at them before it holds anything. What its commands are to have locked is
     compared then, when it is locked; what they only read may be as it was when they came."""
 
+    newest: Newest | None = None
+    """Of what is only read, and may be remembered from batch to batch (`looking.py`)."""
+
     in_pair: Mapping[str, str] = field(default_factory=dict)
     """Which of the columns say what the plain pair says that made the record, and what it is called there.
 
-    Then a batch sends one row a pair for both (`pairs.py`). Empty: it never does.
+    Then a batch sends one row a pair for both (`pairs.py`). Empty: it never does. Such a pair has just made it, so what
+    is the same of all that begin may stand here, too; `$1` is the moment of posting.
     """
 
     @property
@@ -102,10 +117,16 @@ class RecordSet:
     def compare_clause(self, numbers: Iterator[int], only_if: str) -> str:
         """Locks them in the same order, and tells whether each is there and at its row version.
 
-        One that somebody changes while it is waited for is compared as it is then.
+        One that somebody changes while it is waited for is compared as it is then. What is only read is not locked.
         """
         key = self.columns[0]
-        ledgers, ids, versions = (f"${next(numbers)}::{kind}[]" for kind in ("uuid", key.type, "xid"))
+        version_type = "xid" if self.newest is None else "bigint"
+        ledgers, ids, versions = (f"${next(numbers)}::{kind}[]" for kind in ("uuid", key.type, version_type))
+        if self.newest is not None:
+            return f"""
+                select bool_and({self.newest.is_newest}) as is_same
+                from unnest({ledgers}, {ids}, {versions}) as known(ledger_id, id, number){where(only_if)}
+            """  # noqa: S608 - made of constants only
         return f"""
             select count(*) = cardinality({ids}) as is_same
             from (
@@ -170,6 +191,14 @@ def stored_money(amount: str, currency: str) -> Money:
     return Money(value, Currency(currency, -int(value.as_tuple().exponent), ""))
 
 
+def optional_text(amount: Decimal | None) -> str | None:
+    return None if amount is None else render_amount(amount)
+
+
+def optional_amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 def uuids(text: str) -> tuple[UUID, ...]:
     """What PostgreSQL writes of an array of them."""
     return tuple(pgproto.UUID(one) for one in text.strip("{}").split(",") if one)
@@ -182,6 +211,10 @@ def uuids_text(ids: Sequence[UUID]) -> str:
 
 def metadata_column(metadata: Mapping[str, str]) -> str | None:
     return json.dumps(dict(metadata)) if metadata else None
+
+
+def facts_column(facts: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(facts)).decode()
 
 
 def where(condition: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -12,17 +11,17 @@ from zerosum.db.batch.account_group_records import ACCOUNT_GROUPS, NEWEST_ACCOUN
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.account_use import ACCOUNT_USES
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
+from zerosum.db.batch.hold_records import HOLD_CHANGES, HOLDS
 from zerosum.db.batch.house_rules_records import ALL_HOUSE_RULES, NEWEST
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.processor_records import CALL_MOVES, PROCESSOR_CALLS
-from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
+from zerosum.db.batch.record_sets import Column, RecordSet, optional_amount, optional_text, stored_money
 from zerosum.db.batch.review_records import PAYMENT_TWINS, REVIEWS
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.db.batch.split_records import SPLITS
 from zerosum.db.batch.statement_records import LAST_STATEMENTS, NEWER_STATEMENTS, STATEMENTS
 from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, TEMPLATES
-from zerosum.domain.commands import NO_METADATA
-from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
+from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger import conditions
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
 from zerosum.domain.ledger.reverse import REVERSAL
@@ -35,17 +34,8 @@ from zerosum.domain.payments.clients import (
     ClientTransactionType,
 )
 from zerosum.domain.payments.exchanges import EXCHANGE
-from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.refunds import REFUND, Refund
-
-
-def _optional(amount: Decimal | None) -> str | None:
-    return None if amount is None else render_amount(amount)
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def _payment(row: Sequence[Any]) -> Payment:
@@ -58,11 +48,11 @@ def _payment(row: Sequence[Any]) -> Payment:
         payer_id=AccountId(row[6]),
         payee_id=AccountId(row[7]),
         processor=row[8],
-        refunded=_decimal(row[9]),
-        disputed=_decimal(row[10]),
-        charged_back=_decimal(row[11]),
-        approved=_decimal(row[12]),
-        refunding=_decimal(row[13]),
+        refunded=optional_amount(row[9]),
+        disputed=optional_amount(row[10]),
+        charged_back=optional_amount(row[11]),
+        approved=optional_amount(row[12]),
+        refunding=optional_amount(row[13]),
         texts=PaymentTexts(*row[14:]),
     )
 
@@ -79,11 +69,11 @@ PAYMENTS = RecordSet(
         Column("payer_id", "uuid", lambda payment: payment.payer_id),
         Column("payee_id", "uuid", lambda payment: payment.payee_id),
         Column("processor", "text", lambda payment: payment.processor),
-        Column("refunded", "text", lambda payment: _optional(payment.refunded), "numeric"),
-        Column("disputed", "text", lambda payment: _optional(payment.disputed), "numeric"),
-        Column("charged_back", "text", lambda payment: _optional(payment.charged_back), "numeric"),
-        Column("approved", "text", lambda payment: _optional(payment.approved), "numeric"),
-        Column("refunding", "text", lambda payment: _optional(payment.refunding), "numeric"),
+        Column("refunded", "text", lambda payment: optional_text(payment.refunded), "numeric"),
+        Column("disputed", "text", lambda payment: optional_text(payment.disputed), "numeric"),
+        Column("charged_back", "text", lambda payment: optional_text(payment.charged_back), "numeric"),
+        Column("approved", "text", lambda payment: optional_text(payment.approved), "numeric"),
+        Column("refunding", "text", lambda payment: optional_text(payment.refunding), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=("status", "refunded", "disputed", "charged_back", "approved", "refunding"),
@@ -146,91 +136,20 @@ EXCHANGES = RecordSet(
         Column("bought_currency", "text", lambda made: made.bought.currency.code),
         Column("bought", "text", lambda made: render_amount(made.bought.amount), "numeric"),
         Column("margin", "text", lambda made: render_amount(made.conversion.margin), "numeric"),
-        Column("margin_percent", "text", lambda made: _optional(made.terms.margin_percent), "numeric"),
+        Column("margin_percent", "text", lambda made: optional_text(made.terms.margin_percent), "numeric"),
         Column("rate", "text", lambda made: render_amount(made.terms.rate), "numeric"),
         Column("rate_source", "text", lambda made: made.terms.source),
         Column("rate_at", "timestamptz", lambda made: made.terms.rate_at),
         Column("rounding", "text", lambda made: made.terms.rounding),
         Column("exact", "text", lambda made: render_amount(made.conversion.exact), "numeric"),
         Column("difference", "text", lambda made: render_amount(made.conversion.difference), "numeric"),
-        Column("gain", "text", lambda made: _optional(made.conversion.gain), "numeric"),
+        Column("gain", "text", lambda made: optional_text(made.conversion.gain), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=(),
     read=lambda row: row[1],
 )
 """Written and never changed."""
-
-
-def _hold(row: Sequence[Any]) -> Hold:
-    return Hold(
-        ledger_id=LedgerId(row[0]),
-        id=HoldId(row[1]),
-        status=HoldStatus(row[2]),
-        money=stored_money(row[4], row[3]),
-        captured=Decimal(row[5]),
-        capture_max=_decimal(row[6]),
-        payer_id=AccountId(row[7]),
-        payee_id=AccountId(row[8]),
-        expires_at=row[9],
-        created_at=row[10],
-        metadata=json.loads(row[11]) if row[11] else NO_METADATA,
-        entry_ids=uuids(row[12]),
-        payment_ids=uuids(row[13]),
-        changes=row[14],
-        house_rules=row[15],
-        texts=PaymentTexts(*row[16:]),
-    )
-
-
-HOLDS = RecordSet(
-    kind=HOLD,
-    table="holds",
-    columns=(
-        Column("id", "uuid", lambda hold: hold.id),
-        Column("status", "text", lambda hold: hold.status),
-        Column("currency", "text", lambda hold: hold.money.currency.code),
-        Column("amount", "text", lambda hold: render_amount(hold.money.amount), "numeric"),
-        Column("captured", "text", lambda hold: render_amount(hold.captured), "numeric"),
-        Column("capture_max", "text", lambda hold: _optional(hold.capture_max), "numeric"),
-        Column("payer_id", "uuid", lambda hold: hold.payer_id),
-        Column("payee_id", "uuid", lambda hold: hold.payee_id),
-        Column("expires_at", "timestamptz", lambda hold: hold.expires_at),
-        Column("created_at", "timestamptz", lambda hold: hold.created_at),
-        Column("metadata", "text", lambda hold: metadata_column(hold.metadata), "jsonb"),
-        # An array of arrays would be one flat array: each travels as text.
-        Column("entry_ids", "text", lambda hold: uuids_text(hold.entry_ids), "uuid[]"),
-        Column("payment_ids", "text", lambda hold: uuids_text(hold.payment_ids), "uuid[]"),
-        Column("changes", "int", lambda hold: hold.changes),
-        Column("house_rules", "int", lambda hold: hold.house_rules),
-        *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
-    ),
-    changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "payment_ids", "changes"),
-    read=_hold,
-    is_looked_at=True,
-)
-
-HOLD_CHANGES = RecordSet(
-    kind=HOLD_CHANGE,
-    table="hold_changes",
-    columns=(
-        Column("id", "uuid", lambda change: change.id),
-        Column("hold_id", "uuid", lambda change: change.hold.id),
-        Column("number", "int", lambda change: change.hold.changes),
-        Column("verb", "text", lambda change: change.verb),
-        Column("changed_at", "timestamptz", lambda change: change.changed_at),
-        Column("status", "text", lambda change: change.hold.status),
-        Column("currency", "text", lambda change: change.hold.money.currency.code),
-        Column("amount", "text", lambda change: render_amount(change.hold.money.amount), "numeric"),
-        Column("captured", "text", lambda change: render_amount(change.hold.captured), "numeric"),
-        Column("capture_max", "text", lambda change: _optional(change.hold.capture_max), "numeric"),
-        Column("expires_at", "timestamptz", lambda change: change.hold.expires_at),
-        Column("entries", "int", lambda change: len(change.hold.entry_ids)),
-    ),
-    changing=(),
-    read=lambda row: row[1],
-)
-"""Written and never changed: what was answered is told by them."""
 
 
 def _client_transaction(row: Sequence[Any]) -> ClientTransaction:

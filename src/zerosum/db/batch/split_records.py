@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from zerosum.db.batch.record_sets import Column, RecordSet
+from zerosum.db.batch.record_sets import Column, RecordSet, optional_amount, optional_text
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.splits import SPLIT, AskedSplit, Split, SplitRule
@@ -18,21 +18,13 @@ def _split(row: Sequence[Any]) -> Split:
         id=row[1],
         payment_id=PaymentId(row[2]),
         place=row[3],
-        asked=AskedSplit(AccountId(row[4]), SplitRule(row[6]), _decimal(row[7]), row[5]),
+        asked=AskedSplit(AccountId(row[4]), SplitRule(row[6]), optional_amount(row[7]), row[5]),
         currency=row[8],
         amount=Decimal(row[9]),
-        refunded=_decimal(row[10]),
-        approved=_decimal(row[11]),
-        refunding=_decimal(row[12]),
+        refunded=optional_amount(row[10]),
+        approved=optional_amount(row[11]),
+        refunding=optional_amount(row[12]),
     )
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _optional(amount: Decimal | None) -> str | None:
-    return None if amount is None else render_amount(amount)
 
 
 SPLITS = RecordSet(
@@ -48,9 +40,9 @@ SPLITS = RecordSet(
         Column("value", "text", lambda split: split.asked.value_text),
         Column("currency", "text", lambda split: split.currency),
         Column("amount", "text", lambda split: render_amount(split.amount), "numeric"),
-        Column("refunded", "text", lambda split: _optional(split.refunded), "numeric"),
-        Column("approved", "text", lambda split: _optional(split.approved), "numeric"),
-        Column("refunding", "text", lambda split: _optional(split.refunding), "numeric"),
+        Column("refunded", "text", lambda split: optional_text(split.refunded), "numeric"),
+        Column("approved", "text", lambda split: optional_text(split.approved), "numeric"),
+        Column("refunding", "text", lambda split: optional_text(split.refunding), "numeric"),
     ),
     changing=("refunded", "approved", "refunding"),
     read=_split,

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
-import orjson
-
 from zerosum.db.batch.pairs import (
     ENTRY_COLUMNS,
     PairForm,
@@ -20,9 +18,11 @@ from zerosum.db.batch.pairs import (
     pair_arguments,
     pair_clauses,
     pair_row,
+    straight_entry_row,
+    straight_posting_rows,
     straight_row,
 )
-from zerosum.db.batch.record_sets import metadata_column, where
+from zerosum.db.batch.record_sets import facts_column, metadata_column, where
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
@@ -110,9 +110,9 @@ def stored(posted: Sequence[Posted], records: ChangedRecords) -> tuple[ByKind, B
     """The records to insert and those to update, by kind."""
     made: ByKind = {}
     for outcome in posted:
-        if isinstance(outcome, PostedPair) and outcome.record is not None:
-            key, record = outcome.record
-            made.setdefault(key.kind, {})[key] = record
+        if isinstance(outcome, PostedPair):
+            for key, record in outcome.pair.records:
+                made.setdefault(key.kind, {})[key] = record
     updated: ByKind = {}
     for key, record in records.changed.items():
         if RECORD_SETS[key.kind].is_stored:
@@ -145,25 +145,36 @@ def arguments(outcomes: Sequence[Posted], made: ByKind) -> tuple[PairForm | None
         else _entry_row(outcome, outcome.entries[0]) + pair_row(outcome)
         for outcome in outcomes
     ]
-    kind = next(iter(made)) if len(made) == 1 else None
-    if kind is None or not RECORD_SETS[kind].in_pair or len(made[kind]) != len(outcomes) or not _are_straight(outcomes):
-        return pair_arguments(rows, None, ())
-    return pair_arguments(rows, kind, [*made.pop(kind).values()])
+    kinds = sorted(made) if _go_in_rows(outcomes, made) else []
+    return pair_arguments(rows, {kind: [*made.pop(kind).values()] for kind in kinds})
 
 
-def _are_straight(outcomes: Sequence[Posted]) -> bool:
-    """Then their records are in the order of the outcomes (`stored`)."""
+def _go_in_rows(outcomes: Sequence[Posted], made: ByKind) -> bool:
+    """Of straight ones the records are in the order of the outcomes (`stored`)."""
+    if not all(RECORD_SETS[kind].in_pair and len(records) == len(outcomes) for kind, records in made.items()):
+        return False
     return all(isinstance(outcome, PostedPair) for outcome in outcomes)
 
 
 def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
     """The arguments of the write statement after the first, column by column, but for those of records."""
-    entries = [entry for outcome in outcomes for entry in outcome.entries]
-    rows = [_entry_row(outcome, entry) for outcome in outcomes for entry in outcome.entries]
+    entries: list[tuple[Any, ...]] = []
+    postings: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    for outcome in outcomes:
+        if isinstance(outcome, PostedPair):  # It need not be made out at length.
+            entries.append(straight_entry_row(outcome))
+            postings += straight_posting_rows(outcome)
+            events.append(_event_row(outcome, outcome.event))
+            continue
+        for entry in outcome.entries:
+            entries.append(_entry_row(outcome, entry))
+            postings += [_posting_row(entry, line) for line in entry.postings]
+        events += [_event_row(outcome, event) for event in outcome.events]
     return [
-        *_transposed(rows, ENTRY_COLUMNS),
-        *_transposed([_posting_row(entry, line) for entry in entries for line in entry.postings], POSTING_COLUMNS),
-        *_transposed([_event_row(outcome, event) for outcome in outcomes for event in outcome.events], EVENT_COLUMNS),
+        *_transposed(entries, ENTRY_COLUMNS),
+        *_transposed(postings, POSTING_COLUMNS),
+        *_transposed(events, EVENT_COLUMNS),
     ]
 
 
@@ -210,6 +221,6 @@ def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
 
 
 def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
-    data = None if event.data is None else orjson.dumps(dict(event.data)).decode()
+    data = None if event.data is None else facts_column(event.data)
     resource = event.resource_type, event.resource_id
     return outcome.ledger_id, event.id, event.type, *resource, data, outcome.traceparent

@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from zerosum.domain.commands import Command
@@ -34,7 +34,7 @@ from zerosum.domain.ledger.group_rules import LimitedGroup, LimitedGroups, count
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
-from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
+from zerosum.domain.ledger.records import ChangedRecords, Need, Records
 from zerosum.domain.ledger.usual import carry_usual
 from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.ledger.velocity_rules import count, velocity_objections
@@ -42,7 +42,7 @@ from zerosum.domain.money import render_amount
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
 
-_DECIDING = frozenset({"decide", "journal_entry", "objections", "posts_several"})
+_DECIDING = frozenset({"decide", "conclude", "journal_entry", "objections", "posts_several"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +135,11 @@ class LedgerCommand(Command):
         }
         return objection
 
-    def pair(self) -> PlainPair | None:
-        """What it posts, where that is a plain pair of now: then it may be carried out straight (`pair.py`)."""
-        return None
+    def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:  # noqa: ARG002 - most stand on nothing else
+        """What it posts and records, where that is a plain pair of now: then it may go straight (`pair.py`).
 
-    def record(self) -> tuple[RecordKey, Any] | None:
-        """What is to be remembered of it besides, where it is carried out straight."""
+        None also where it would be refused, but for what its accounts say.
+        """
         return None
 
     @abstractmethod
@@ -182,9 +181,9 @@ class Book:
     def apply_straight(self, command: LedgerCommand, posted_at: datetime) -> PostedPair | None:
         """The same for nearly every command, at a fifth of the price. None: nothing was done, and `apply` is the way.
 
-        What it records is not put into this book, so no command of the same book may need it.
+        What it records, by its own id, is not put into this book: no command of the same book may need that.
         """
-        pair = None if command.posts_several or command.opens else command.pair()
+        pair = None if command.posts_several or command.opens else command.pair(self, posted_at)
         return None if pair is None else post_pair(self.accounts, command, pair, posted_at)
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class Posted:
         return self.entries[0]
 
     @property
+    def lines(self) -> Sequence[PostedPosting | PostedLine]:
+        """Of the first entry, if there is one."""
+        return self.entries[0].postings if self.entries else ()
+
+    @property
     def first_id(self) -> UUID:
         """Under which its answer is found again: its entry's, or what is remembered instead."""
         if not self.entries and self.remembered is not None:
@@ -93,7 +99,11 @@ class Posted:
 
 
 class PlainPair(NamedTuple):
-    """What a command posts whose entry is one debit and one credit of the same money, as an intention."""
+    """What a command posts whose entry is one debit and one credit of the same money, as an intention.
+
+    `records` are what is to be remembered of it besides, each known by the command's id; the last is what is shown.
+    `facts` are those that its event tells.
+    """
 
     reason: str
     debit_id: AccountId
@@ -102,6 +112,10 @@ class PlainPair(NamedTuple):
     resource_type: ResourceType
     event_type: EventType
     effective_at: datetime | None = None
+    records: Sequence[tuple[RecordKey, Any]] = ()
+    hold: UUID | None = None
+    """That both lines place: then they are pending, and not posted."""
+    facts: Mapping[str, Any] | None = None
 
 
 class PostedLine(NamedTuple):
@@ -125,7 +139,7 @@ class PostedLine(NamedTuple):
 class PostedPair(Posted):
     """Carried out straight (`pair.py`): it holds what is written and shown, and is made out at length when asked."""
 
-    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "pair", "posted_at", "record")
+    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "pair", "posted_at")
 
     def __init__(
         self,
@@ -142,7 +156,6 @@ class PostedPair(Posted):
         self.amount = amount
         self.debit = debit
         self.credit = credit
-        self.record = command.record()
         self.traceparent = None
         self._at_length: Posted | None = None
 
@@ -159,12 +172,22 @@ class PostedPair(Posted):
         return self._made_out().entries
 
     @property
-    def events(self) -> tuple[Event, ...]:  # type: ignore[override]
-        return self._made_out().events
+    def events(self) -> tuple[Event]:  # type: ignore[override]
+        return (self.event,)
+
+    @property
+    def event(self) -> Event:
+        pair = self.pair
+        return Event(self.command.id, pair.event_type, pair.resource_type, None, pair.facts)
 
     @property
     def resource(self) -> Any:
-        return self._made_out().resource
+        records = self.pair.records
+        return records[-1][1] if records else None
+
+    @property
+    def lines(self) -> Sequence[PostedLine]:
+        return self.debit, self.credit
 
     @property
     def remembered(self) -> None:  # type: ignore[override]
@@ -209,8 +232,7 @@ class PostedPair(Posted):
             metadata=command.metadata,
             postings=tuple(lines),
         )
-        event = Event(command.id, pair.event_type, pair.resource_type)
-        return Posted(command.ledger_id, (posted,), (event,), None if self.record is None else self.record[1])
+        return Posted(command.ledger_id, (posted,), self.events, self.resource)
 
 
 @dataclass(slots=True)

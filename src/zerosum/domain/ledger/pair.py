@@ -1,5 +1,7 @@
 """The straight way of nearly every command: one amount from one account to another, now, and nothing in its way.
 
+It is paid, or promised: the lines of a hold are pending.
+
 It is the Book's rules in a second form, which takes a fifth of the time (docs/decisions/0024). Whatever it does not
 know it leaves to the Book, untouched; what it does is what the Book would have done, to the last bit of the hashes:
 `tests/domain/test_pair.py` holds the two together over random books.
@@ -37,34 +39,44 @@ def post_pair(
         return None
     if pair.effective_at is not None and not is_timely(pair.effective_at, posted_at):
         return None
-    money = pair.money
+    money, hold = pair.money, pair.hold
     amount, currency = money.amount, money.currency.code
-    taken, given = add(debited.posted_debits, amount), add(credited.posted_credits, amount)
-    debit_balance = _balance_after(
-        debited, currency, taken, debited.posted_credits, is_rising=debited.normal_side is _DEBIT
-    )
+    taken, given = debited.posted_debits, credited.posted_credits
+    debit_held, credit_held = debited.held, credited.held
+    debit_rises, credit_rises = debited.normal_side is _DEBIT, credited.normal_side is _CREDIT
+    if hold is None:
+        taken, given = add(taken, amount), add(given, amount)
+    else:  # What is pending holds only where it will take out.
+        debit_held = debit_held if debit_rises else add(debit_held, amount)
+        credit_held = credit_held if credit_rises else add(credit_held, amount)
+    debit_balance = _balance_after(debited, currency, taken, debited.posted_credits, debit_held, is_rising=debit_rises)
     if debit_balance is None:
         return None
     credit_balance = _balance_after(
-        credited, currency, credited.posted_debits, given, is_rising=credited.normal_side is _CREDIT
+        credited, currency, credited.posted_debits, given, credit_held, is_rising=credit_rises
     )
     if credit_balance is None:
         return None
     digest = _entry_digest(command, pair, posted_at)
     text = render_amount(amount)
     debited.posted_debits, credited.posted_credits = taken, given
+    debited.held, credited.held = debit_held, credit_held
+    kind, tag, end = (
+        ("posted", b"zerosum.posting.v1", "") if hold is None else ("pending", b"zerosum.posting.v2", f"|{hold}")
+    )
+    said = f"{kind}|0|{text}|{currency}|"
     return PostedPair(
         command,
         pair,
         posted_at,
         text,
-        _line(debited, debit_balance, digest, f"|0|debit|posted|0|{text}|{currency}|", posted_at),
-        _line(credited, credit_balance, digest, f"|1|credit|posted|0|{text}|{currency}|", posted_at),
+        _line(debited, debit_balance, tag, digest, f"|0|debit|{said}", end, posted_at),
+        _line(credited, credit_balance, tag, digest, f"|1|credit|{said}", end, posted_at),
     )
 
 
 def _balance_after(
-    account: AccountState, currency: str, debited: Decimal, credited: Decimal, *, is_rising: bool
+    account: AccountState, currency: str, debited: Decimal, credited: Decimal, held: Decimal, *, is_rising: bool
 ) -> Decimal | None:
     """None where something might stand against it, or would have to be said besides."""
     if (
@@ -73,25 +85,28 @@ def _balance_after(
         or account.max_available is not None
         or account.overdrawn
         or account.velocity
+        or account.used
         or account.groups
     ):
         return None
     is_credit = account.normal_side is _CREDIT
     balance = subtract(credited, debited) if is_credit else subtract(debited, credited)
-    available = subtract(balance, account.held) if account.held else balance
+    available = subtract(balance, held) if held else balance
     if not is_rising and account.min_available is not None and available < account.min_available:
         return None
     is_bounded = _LOWEST < balance < BALANCE_LIMIT and _LOWEST < available < BALANCE_LIMIT
-    return balance if is_bounded and account.held < BALANCE_LIMIT else None
+    return balance if is_bounded and held < BALANCE_LIMIT else None
 
 
-def _line(account: AccountState, balance: Decimal, digest: bytes, middle: str, posted_at: datetime) -> PostedLine:
+def _line(
+    account: AccountState, balance: Decimal, tag: bytes, digest: bytes, middle: str, end: str, posted_at: datetime
+) -> PostedLine:
     """The account's next link (`chain.posting_hash`)."""
     version = account.version = account.version + 1
     account.last_posted_at = posted_at
     balance_text, held = render_amount(balance), render_amount(account.held)
-    own = f"{account.id}|{version}{middle}{balance_text}|{held}"
-    head = account.head = sha256(b"zerosum.posting.v1" + account.head + digest + own.encode("ascii")).digest()
+    own = f"{account.id}|{version}{middle}{balance_text}|{held}{end}"
+    head = account.head = sha256(tag + account.head + digest + own.encode("ascii")).digest()
     return PostedLine(account.id, version, balance_text, held, head)
 
 
@@ -105,7 +120,7 @@ def _entry_digest(command: LedgerCommand, pair: PlainPair, posted_at: datetime) 
     """As `chain.entry_digest` makes it, of an entry that bears its resource's id and reverses nothing."""
     ledger, posted = _of_batch(command.ledger_id, posted_at)
     effective = posted if pair.effective_at is None else microseconds(pair.effective_at)
-    fixed = f"{ledger}|{command.id}|{effective}|{posted}||{command.fingerprint.hex()}|{pair.resource_type.value}|0:,"
+    fixed = f"{ledger}|{command.id}|{effective}|{posted}||{command.fingerprint.hex()}|{pair.resource_type._value_}|0:,"
     key, actor, reason = command.idempotency_key, command.actor, pair.reason
     free = f"{len(key)}:{key},{len(actor)}:{actor},{len(reason)}:{reason},"
     if command.metadata or not free.isascii():

@@ -22,7 +22,7 @@ class PostEntry(LedgerCommand):
     def journal_entry(self) -> JournalEntry:
         return self.conditioned(self.entry)
 
-    def pair(self) -> PlainPair | None:
+    def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:  # noqa: ARG002 - it stands on nothing else
         entry = self.entry
         if (
             not entry.is_plain_pair

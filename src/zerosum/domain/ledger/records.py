@@ -69,6 +69,10 @@ class ChangedRecords(MutableMapping[RecordKey, Any]):
     def __getitem__(self, key: RecordKey) -> Any:
         return self.changed[key] if key in self.changed else self.found[key]
 
+    def get(self, key: RecordKey, default: Any = None) -> Any:
+        """As a mapping has it, in a tenth of its time."""
+        return self.changed[key] if key in self.changed else self.found.get(key, default)
+
     def __setitem__(self, key: RecordKey, record: Any) -> None:
         if key in self.only_read and key in self.found:
             raise LookupError(f"a command replaces a record that it has only read: it has to lock the {key.kind}")

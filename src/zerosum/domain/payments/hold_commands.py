@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
 
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.errors import (
@@ -23,27 +22,26 @@ from zerosum.domain.errors import (
     SameAccount,
 )
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, HoldId, PaymentId, Prefix, render_id
+from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.account_change import objection_to_income
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
+from zerosum.domain.ledger.outcome import RECORDED_ID, Event, PlainPair, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, add, render_amount
 from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.hold_steps import HoldCommand
 from zerosum.domain.payments.holds import (
     CHANGES_MAX,
-    HOLD,
-    HOLD_CHANGE,
     LASTS_BY_DEFAULT,
     Hold,
-    HoldChange,
     HoldStatus,
     HoldVerb,
     changed,
     check_expiry,
     hold_facts,
+    may_expire,
 )
 from zerosum.domain.payments.house_rules import newest_in, newest_key
 from zerosum.domain.payments.payment import (
@@ -56,48 +54,6 @@ from zerosum.domain.payments.payment import (
     PaymentTexts,
     PaymentType,
 )
-
-_EVENTS = {
-    HoldVerb.PLACED: EventType.HOLD_PLACED,
-    HoldVerb.CAPTURED: EventType.HOLD_CAPTURED,
-    HoldVerb.INCREMENTED: EventType.HOLD_INCREMENTED,
-    HoldVerb.EXTENDED: EventType.HOLD_EXTENDED,
-    HoldVerb.VOIDED: EventType.HOLD_VOIDED,
-    HoldVerb.EXPIRED: EventType.HOLD_EXPIRED,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldCommand(LedgerCommand):
-    """`payer_id` and `payee_id` are the accounts of the hold, which never change."""
-
-    verb: ClassVar[HoldVerb]
-
-    hold_id: HoldId
-    payer_id: AccountId
-    payee_id: AccountId
-
-    def account_ids(self) -> tuple[AccountId, ...]:
-        return (self.payer_id, self.payee_id)
-
-    @property
-    def type(self) -> PaymentType:
-        """Of the payments that captures make."""
-        return PaymentType.TRANSFER
-
-    @property
-    def record_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, HOLD, self.hold_id)
-
-    def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
-        """Write the hold and the step of its life, and tell of it."""
-        change = HoldChange(id=self.id, ledger_id=self.ledger_id, verb=self.verb, changed_at=now, hold=hold)
-        book.records[self.record_key] = hold
-        book.records[RecordKey(self.ledger_id, HOLD_CHANGE, self.id)] = change
-        posted.resource = change
-        told = None if self.hold_id == self.id else self.hold_id
-        posted.events = (Event(self.id, _EVENTS[self.verb], ResourceType.HOLD, told, hold_facts(hold)),)
-        return posted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +100,35 @@ class PlaceHold(HoldCommand):
         if objection_to_payee(book, self.payee_id, self.money) is not None:
             for objection in self.objections(book):
                 raise objection
-        capture_max, version = self._capture_max(book)
-        expires_at = self.expires_at or posted_at + LASTS_BY_DEFAULT
-        check_expiry(expires_at, posted_at)
+        hold = self._placed(book, posted_at)
+        check_expiry(hold.expires_at, posted_at)
         entry = book.post(self.journal_entry(), self, posted_at, ResourceType.HOLD)
-        hold = Hold(
+        return self.conclude(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)
+
+    def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:
+        if self.hold_id != self.id or self.dating is not None or self.conditions is not None:
+            return None
+        if self.expires_at is not None and not may_expire(self.expires_at, posted_at):
+            return None
+        if objection_to_payee(book, self.payee_id, self.money) is not None:
+            return None
+        hold = self._placed(book, posted_at)
+        return PlainPair(
+            posting_rules.straight_hold_reason(),
+            self.payer_id,
+            self.payee_id,
+            self.money,
+            ResourceType.HOLD,
+            EventType.HOLD_PLACED,
+            records=self.recorded(hold, posted_at),
+            hold=self.hold_id,
+            facts=hold_facts(hold),
+        )
+
+    def _placed(self, book: Book, now: datetime) -> Hold:
+        """Bears the id of the entry that is to be posted."""
+        capture_max, version = self._capture_max(book)
+        return Hold(
             id=self.hold_id,
             ledger_id=self.ledger_id,
             status=HoldStatus.OPEN,
@@ -156,15 +136,14 @@ class PlaceHold(HoldCommand):
             captured=self.money.currency.scaled(Decimal(0)),
             payer_id=self.payer_id,
             payee_id=self.payee_id,
-            expires_at=expires_at,
-            created_at=posted_at,
+            expires_at=self.expires_at or now + LASTS_BY_DEFAULT,
+            created_at=now,
             texts=self.texts,
             metadata=self.metadata or NO_METADATA,
             capture_max=capture_max,
             house_rules=version,
-            entry_ids=(entry.id,),
+            entry_ids=(self.id,),
         )
-        return self.conclude(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)
 
 
 def objection_to_payee(book: Book, payee_id: AccountId, money: Money) -> DomainError | None:

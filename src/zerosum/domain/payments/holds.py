@@ -55,9 +55,11 @@ class HoldVerb(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Hold:
-    """It bears the UUID of the journal entry that placed it. `money` is all that was held, with its increments.
+    """Not frozen only because one is made for every hold that is placed: whoever changes one puts another in its place.
+
+    It bears the UUID of the journal entry that placed it. `money` is all that was held, with its increments.
 
     `payer_id` is debited and `payee_id` credited, in the pending layer while it is open. `capture_max` is what may be
     captured in all, where that is more than was held. `entry_ids` are the entries it stands on, the oldest first, and
@@ -103,9 +105,12 @@ class Hold:
             raise InvalidState("The hold has expired.", hold_status=HoldStatus.EXPIRED.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HoldChange:
-    """A step of a hold's life, and the hold as it left it. It bears the id of its command, and so of what it posted."""
+    """A step of a hold's life, and the hold as it left it. It bears the id of its command, and so of what it posted.
+
+    Not frozen, as its hold is not.
+    """
 
     id: UUID
     ledger_id: LedgerId
@@ -114,9 +119,14 @@ class HoldChange:
     hold: Hold
 
 
+def may_expire(expires_at: datetime, now: datetime) -> bool:
+    """Whether `check_expiry` lets it pass."""
+    return now + LASTS_MIN <= expires_at <= now + LASTS_MAX
+
+
 def check_expiry(expires_at: datetime, now: datetime) -> None:
     """Raises ValidationFailed."""
-    if not now + LASTS_MIN <= expires_at <= now + LASTS_MAX:
+    if not may_expire(expires_at, now):
         raise ValidationFailed(
             f"A hold expires at least a second and at most {LASTS_MAX.days} days from now.", pointer="/expires_at"
         )
@@ -132,11 +142,13 @@ def changed(hold: Hold, entry_id: UUID | None, **members: Any) -> Hold:
 
 def hold_facts(hold: Hold) -> dict[str, Any]:
     """What an event tells of a hold: as it was, amounts and times in their wire form."""
+    amount = render_amount(hold.money.amount)
+    is_whole = hold.status is HoldStatus.OPEN and not hold.captured
     return {
-        "status": hold.status.value,
-        "amount": render_amount(hold.money.amount),
+        "status": hold.status._value_,
+        "amount": amount,
         "captured": render_amount(hold.captured),
-        "remaining": render_amount(hold.remaining),
+        "remaining": amount if is_whole else render_amount(hold.remaining),
         "currency": hold.money.currency.code,
         "from": f"acc_{hold.payer_id}",
         "to": f"acc_{hold.payee_id}",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -52,6 +53,8 @@ class HouseRules:
 
     def capture_max(self, held: Money) -> Decimal | None:
         """Of a hold that says nothing of its own: None where no more may be captured than is held."""
+        if self.over_percent is None and not self.over_amounts:
+            return None
         extra = self.over_amounts.get(held.currency.code, held.currency.scaled(Decimal(0)))
         if self.over_percent is not None:
             part = percentage(held.amount, self.over_percent)
@@ -92,18 +95,25 @@ def house_rules_of(ledger_id: LedgerId, content: Mapping[str, Any], **members: A
     )
 
 
+@lru_cache(1024)
 def newest_key(ledger_id: LedgerId) -> RecordKey:
     return RecordKey(ledger_id, NEWEST_HOUSE_RULES, ledger_id)
 
 
 def newest_in(book: Book, ledger_id: LedgerId) -> HouseRules:
     """As it was found, or as commands before this one in the batch have left it."""
-    newest: HouseRules = book.records.get(newest_key(ledger_id)) or HouseRules(ledger_id=ledger_id)
+    newest: HouseRules = book.records.get(newest_key(ledger_id)) or _none_of(ledger_id)
     while (later := book.records.get(_key_of(ledger_id, newest.version + 1))) is not None:
         newest = later
     return newest
 
 
+@lru_cache(1024)
+def _none_of(ledger_id: LedgerId) -> HouseRules:
+    return HouseRules(ledger_id=ledger_id)
+
+
+@lru_cache(1024)
 def _key_of(ledger_id: LedgerId, version: int) -> RecordKey:
     return RecordKey(ledger_id, HOUSE_RULES, str(version))
 

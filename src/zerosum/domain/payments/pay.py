@@ -53,12 +53,13 @@ class Pay(LedgerCommand):
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
-    def pair(self) -> PlainPair | None:
+    def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:  # noqa: ARG002 - it stands on nothing else
         reason = straight_reason(self.type)
         if reason is None or self.dating is not None or self.conditions is not None:
             return None
         resource, event = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
-        return PlainPair(reason, self.payer_id, self.payee_id, self.money, resource, event, self.effective_at)
+        records = (self.record(),)
+        return PlainPair(reason, self.payer_id, self.payee_id, self.money, resource, event, self.effective_at, records)
 
     def record(self) -> tuple[RecordKey, Payment]:
         payment = Payment(

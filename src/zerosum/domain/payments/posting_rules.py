@@ -118,6 +118,12 @@ def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> Journal
     return JournalEntry("hold", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))
 
 
+@cache
+def straight_hold_reason() -> str:
+    """Of the pair that places a hold, whatever is held."""
+    return hold(_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, _SOME_PAYER).reason
+
+
 def increment(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
     """The payer has promised so much more."""
     return JournalEntry("hold increment", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))

@@ -17,14 +17,14 @@ from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
-from zerosum.domain.ledger.records import ChangedRecords, only_read
+from zerosum.domain.ledger.records import ChangedRecords, Need, only_read
 from zerosum.services.committing.answering import Answering, BalanceCache
-from zerosum.services.committing.flights import Flight, Flights, accounts_of, keys_of, needs_of
+from zerosum.services.committing.flights import Flight, Flights, accounts_of, keys_of
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_failed
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_connections import LaneConnections
 from zerosum.services.committing.lane_loop import CommitterStats
-from zerosum.services.committing.work import Answers, Work, committing, opened_in, windows_of
+from zerosum.services.committing.work import Answers, Work, committing, needs_of, opened_in, stands_apart, windows_of
 from zerosum.services.requests.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
@@ -116,20 +116,32 @@ class BatchRunner:
         return None if flight is None else self._fly(flight)
 
     async def _look(self, works: Sequence[Work], accounts: set[AccountKey]) -> Looked | None:
-        """At the records that they stand on, on a connection that nobody uses. None: they go the usual way."""
+        """At the records that they stand on, as far as these are not remembered. None: they go the usual way."""
         needs = needs_of(works)
         if not needs:
             return NOTHING
+        if not may_look(needs) or windows_of(works) or not self._flights.remember_all(accounts):
+            return None
+        looked: Looked | None = NOTHING
+        if unknown := self._flights.newest.unknown(needs):
+            looked = await self._look_at(works, unknown)
+        return None if looked is None else self._flights.newest.beside(looked, needs)
+
+    async def _look_at(self, works: Sequence[Work], needs: Sequence[Need]) -> Looked | None:
+        """On a connection that nobody uses."""
         connection = self._free_connection()
-        if connection is None or not may_look(needs) or windows_of(works) or not self._flights.remember_all(accounts):
+        if connection is None:
             return None
         async with self._looking:
             try:
                 async with asyncio.timeout_at(max(work.deadline for work in works)):
-                    return await look(connection.fetch, needs)
+                    looked = await look(connection.fetch, needs)
             except Exception as failure:
                 await self._give_up(classify(failure), connection)
                 return None
+        if looked is not None:
+            self._flights.newest.learn(needs, looked)
+        return looked
 
     async def _fly(self, flight: Flight) -> HeldUp:
         """It lands behind the one before it. If it was not written, it goes the usual way then."""
@@ -353,7 +365,8 @@ class BatchRunner:
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records, groups)
         await connection.loader.count_velocity(locked, windows_of(works) if needs else {}, posted_at)
-        judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
+        goes_straight = may_look(needs) and stands_apart(works, {need.key for need in needs})
+        judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=goes_straight)
         answers = answers_to(judge, works)
         changes = judge.changes_since(before)
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)

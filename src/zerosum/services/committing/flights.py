@@ -17,16 +17,16 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
-from zerosum.db.batch.holding import CHANGED, LEFT_BY_BEHIND
-from zerosum.db.batch.looking import NOTHING, Looked
+from zerosum.db.batch.holding import CHANGED, LEFT_BY_BEHIND, OTHER_RECORDS
+from zerosum.db.batch.looking import Looked, RememberedNewest
 from zerosum.db.batch.posting import posting_of
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.domain.ledger.records import ChangedRecords, Need
+from zerosum.domain.ledger.records import ChangedRecords
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.remembered import RememberedAccounts
-from zerosum.services.committing.work import Answers, Work, committing
+from zerosum.services.committing.work import Answers, Work, committing, stands_apart
 
 
 class Flight:
@@ -83,6 +83,7 @@ class Flights:
     def __init__(self) -> None:
         self.in_air: list[Flight] = []
         """In the order in which they were sent and land."""
+        self.newest = RememberedNewest()
         self._remembered = RememberedAccounts()
         self._earliest = datetime.min.replace(tzinfo=UTC)
 
@@ -135,7 +136,7 @@ class Flights:
         book = Book([account.copy() for account in known], records)
         posted_at = self.moment(now, known)
         # A refusal is counted where it is written, which is not here.
-        judge = IdempotentBook(book, {}, posted_at, goes_straight=looked is NOTHING)
+        judge = IdempotentBook(book, {}, posted_at, goes_straight=stands_apart(works, looked.needed))
         answers = answers_to(judge, works)
         posting = posting_of(
             judge.rows,
@@ -178,6 +179,8 @@ class Flights:
         self._remembered.forget(flight.states)
         if told == CHANGED and not flight.stands_on_another:
             self._remembered.was_wrong()
+        if told == OTHER_RECORDS:
+            self.newest.forget_all()
 
     def landed(self, flight: Flight) -> None:
         """However it ended."""
@@ -207,6 +210,7 @@ class Flights:
 
     def forget_all(self) -> None:
         self._remembered.forget_all()
+        self.newest.forget_all()
 
 
 def has_changed(old: AccountState | None, new: AccountState) -> bool:
@@ -215,10 +219,6 @@ def has_changed(old: AccountState | None, new: AccountState) -> bool:
 
 def keys_of(works: Sequence[Work]) -> list[Key]:
     return list({key for work in works for key in work.keys})
-
-
-def needs_of(works: Sequence[Work]) -> set[Need]:
-    return {need for work in works for command in work.commands for need in command.needs()}
 
 
 def accounts_of(works: Sequence[Work]) -> set[AccountKey]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,6 +15,7 @@ from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
+from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.traces import Origins, TraceOrigin, of_each
 from zerosum.services.committing.unknown_keys import UnknownKeys
@@ -109,6 +110,19 @@ def further_windows(commands: Iterable[LedgerCommand]) -> dict[UUID, set[Window]
         for account_id, window in command.counted():
             further.setdefault(account_id, set()).add(window)
     return further
+
+
+def needs_of(works: Sequence[Work]) -> set[Need]:
+    return {need for work in works for command in work.commands for need in command.needs()}
+
+
+def stands_apart(works: Sequence[Work], needed: Collection[RecordKey]) -> bool:
+    """Whether no command needs what another one of the batch records: what goes straight does so by its own id.
+
+    All that is needed are records that are known by their ids (`may_look`).
+    """
+    ids = {key.id for key in needed}
+    return not ids or all(command.id not in ids for work in works for command in work.commands)
 
 
 def windows_of(works: Sequence[Work]) -> dict[UUID, set[Window]]:
