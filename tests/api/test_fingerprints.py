@@ -439,10 +439,19 @@ async def test_another_processor_is_not_replayed(service: Service, ground: Clien
     await must_be_another(ground, service.services.payments.desk, OUTSIDE, other)
 
 
+@pytest.mark.parametrize("name", ["splits", "effective_at"])
+async def test_other_parts_and_dates_through_a_processor_are_not_replayed(
+    service: Service, ground: Client, name: str
+) -> None:
+    order = replace(PAYMENT, type=PaymentType.DEPOSIT, payer=None, processor="away", override_closed_period=None)
+    await must_be_another(ground, service.services.payments.desk, order, replace(order, **PAYMENT_CHANGES[name]))
+
+
 SETTLEMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "outcome": {"outcome": CallOutcome.DECLINED, "amount": None},
     "reason": {"reason": "s"},
     "amount": {"amount": "0.60"},
+    "processor": {"processor": "away"},
 }
 
 
