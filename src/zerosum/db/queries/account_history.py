@@ -52,7 +52,8 @@ order by wanted.number
 """)
 
 # Beside checkpoints, so the length of the account's history makes no difference: the balance behind the last line that
-# happened by then when it was written; of the dated lines, not those that it counts, but those that had happened.
+# happened by then when it was written; of the dated lines, not those that it counts, but those that had happened. With
+# row-level security an index is searched by a column, but not by an expression: so a mark has its nought inside.
 _STANDINGS = text("""
 with own as (
     select version, type in ('asset', 'expense') as is_debit from accounts
@@ -60,10 +61,10 @@ with own as (
 )
 select wanted.at,
        coalesce(line.balance_after, 0) + case when is_debit then 1 else -1 end * (
-           happened.debits - coalesce(mark.dated_debits, 0) - written.debits
-           - happened.credits + coalesce(mark.dated_credits, 0) + written.credits
+           happened.debits - mark.dated_debits - written.debits
+           - happened.credits + mark.dated_credits + written.credits
        ) as posted,
-       coalesce(line.held_after, 0) + happened.held - coalesce(mark.dated_held, 0) - written.held as held
+       coalesce(line.held_after, 0) + happened.held - mark.dated_held - written.held as held
 from own cross join unnest(cast(:instants as timestamptz[])) wanted (at)
 left join lateral (
     select account_version, balance_after, held_after from postings
@@ -71,11 +72,15 @@ left join lateral (
       and effective_at = posted_at
     order by effective_at desc, account_version desc limit 1
 ) line on true
-left join lateral (
-    select account_version, dated_debits, dated_credits, dated_held from account_checkpoints
-    where ledger_id = :ledger_id and account_id = :account_id and account_version <= line.account_version
-    order by account_version desc limit 1
-) mark on true
+cross join lateral (
+    select coalesce(max(account_version), 0) as account_version, coalesce(max(dated_debits), 0) as dated_debits,
+           coalesce(max(dated_credits), 0) as dated_credits, coalesce(max(dated_held), 0) as dated_held
+    from (
+        select account_version, dated_debits, dated_credits, dated_held from account_checkpoints
+        where ledger_id = :ledger_id and account_id = :account_id and account_version <= line.account_version
+        order by account_version desc limit 1
+    ) as last
+) mark
 cross join lateral (
     select coalesce(sum(amount) filter (where layer = 'p' and side = 'd'), 0) as debits,
            coalesce(sum(amount) filter (where layer = 'p' and side = 'c'), 0) as credits,
@@ -83,7 +88,7 @@ cross join lateral (
                     filter (where layer = 'h' and (side = 'c') = is_debit), 0) as held
     from postings
     where ledger_id = :ledger_id and account_id = :account_id and effective_at <> posted_at
-      and account_version > coalesce(mark.account_version, 0) and account_version <= line.account_version
+      and account_version > mark.account_version and account_version <= line.account_version
 ) written
 cross join lateral zerosum_dated_totals(:ledger_id, :account_id, own.version, wanted.at) happened
 order by wanted.at
