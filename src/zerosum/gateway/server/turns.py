@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from time import perf_counter
 from typing import Protocol
 
-BEGINNING_SECONDS = 0.005
+BEGINNING_SECONDS = 0.002
 """In each round of the loop. Some fifty payments are begun in that time."""
 
 

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 BATCH_COMMANDS_MAX = 1000
 """Beyond this a batch gains nothing and its neighbours wait longer."""
 
-BATCH_SECONDS, BATCH_COMMANDS_MIN = 0.05, 100
+BATCH_SECONDS, BATCH_COMMANDS_MIN = 0.1, 300
 """Nor is more taken than goes in so long at the pace of the last ones, or than so many: who comes next waits for it."""
 
 GATHER_SECONDS_MAX = 0.002
