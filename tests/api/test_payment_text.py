@@ -54,6 +54,7 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
             value=st.just("2.9"),
             amount=st.just(Decimal("0.29")),
             refunded=st.none() | st.just(Decimal("0.01")),
+            approved=st.none() | st.just(Decimal("0.28")),
         ),
         max_size=1,
     ),

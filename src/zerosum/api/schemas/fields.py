@@ -87,6 +87,10 @@ class Response(BaseModel):
     model_config = ConfigDict(populate_by_name=True, json_schema_extra=_of_response)
 
 
+def null() -> None:
+    """Of a member that is not always there, and may be null where it is: `= Field(default_factory=null)`."""
+
+
 def noun_of(model: Any) -> str:
     """What a model is about: the name of its class without the part it plays. Of several the first says it."""
     if isinstance(model, UnionType):

@@ -31,6 +31,7 @@ from zerosum.api.schemas.fields import (
     Text,
     Time,
     id_field,
+    null,
 )
 from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body, splits_of_outside
@@ -153,14 +154,14 @@ class PaymentResponse(Response):
             description="Of one through an outside processor: how much that has carried out, or null.",
             examples=["20.00"],
         ),
-    ] = None
+    ] = Field(default_factory=null)
     failure_reason: Annotated[
         str | None,
         Field(description="Of one that has failed: the processor's code for why.", examples=["no_such_iban"]),
-    ] = None
+    ] = Field(default_factory=null)
     processor_payment_id: Annotated[
         str | None, Field(description="How an outside processor calls it, once that is known.", examples=["po_71"])
-    ] = None
+    ] = Field(default_factory=null)
     refunding: Annotated[
         BalanceAmount | None,
         Field(
@@ -209,13 +210,13 @@ class RefundResponse(Response):
     approved: Annotated[
         Amount | None,
         Field(description="Of one through an outside processor: how much that has given back, or null."),
-    ] = None
+    ] = Field(default_factory=null)
     failure_reason: Annotated[
         str | None, Field(description="Of one that has failed: the processor's code for why.", examples=["too_late"])
-    ] = None
+    ] = Field(default_factory=null)
     processor_refund_id: Annotated[
         str | None, Field(description="How an outside processor calls it, once that is known.", examples=["re_71"])
-    ] = None
+    ] = Field(default_factory=null)
     balances: BalancesAfter = None
 
 

@@ -15,6 +15,7 @@ from zerosum.api.schemas.fields import (
     Request,
     Response,
     id_field,
+    null,
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import PERCENT_PATTERN_TEXT, render_amount
@@ -79,7 +80,7 @@ class SplitResponse(Response):
             description="Of a payment through an outside processor: what it got of what that has carried out, or null.",
             examples=["0.29"],
         ),
-    ] = None
+    ] = Field(default_factory=null)
 
 
 def split_orders(splits: Sequence[SplitRequest] | None) -> Sequence[SplitOrder]:
