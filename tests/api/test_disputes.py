@@ -6,13 +6,17 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.api.conftest import Client, fresh_key
+from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.reading import all_pages, refused
 from zerosum.db.engine import Database
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
+from zerosum.services import disputes
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
 
@@ -409,3 +413,33 @@ async def test_answers_may_tell_the_balances_after_them(client: Client, paid: di
     assert sorted(lost) == [("1.00", "0.00", "1.00"), ("100.00", "0.00", "100.00")]
     assert await told(path, body, key) == opening
     refused(await client.post(path, body, key=fresh_key(), params={"include": "x"}), 422, "invalid_parameter")
+
+
+async def test_a_dispute_that_is_made_and_cannot_be_told_is_unknown_until_its_key_tells(
+    service: Service, ledger_id: LedgerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where there is no room for whoever asks again."""
+    client = await make_client(service, ledger_id)
+    for account in ("alice", "bob"):
+        await client.open_account(account)
+    await client.deposit("alice", "100")
+    payment = (await client.transfer("alice", "bob", "40")).json()
+    key = fresh_key()
+
+    async def ask() -> httpx.Response:
+        path, balances = f"/v1/payments/{payment['id']}/dispute", {"include": "balances"}
+        return await client.post(path, {"reason": "x"}, key=key, params=balances)
+
+    async def away(*_: Any) -> None:
+        raise Unavailable("The database cannot be reached; nothing was done.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disputes, "find_lines", away)
+        refused(await ask(), 504, "outcome_unknown")
+    with monkeypatch.context() as patched:
+        patched.setattr(service.committer._options, "queue_commands_max", 0)
+        refused(await ask(), 504, "outcome_unknown")
+    settled = await ask()
+    assert (settled.status_code, settled.headers["idempotency-replayed"]) == (201, "true")
+    assert not service.committer.unknown_keys
+    await client.http.aclose()

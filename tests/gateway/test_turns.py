@@ -43,6 +43,29 @@ class Noting(Slow):
         self._order.append(f"{self.caller} {data.decode()}")
 
 
+class Taking(TakesTurns):
+    """A connection of which nothing is read but what is taken."""
+
+    address = "sender"
+
+    def __init__(self, turns: Turns) -> None:
+        self.transport: Any = SimpleNamespace(is_closing=lambda: False)
+        self.flow: Any = SimpleNamespace(pause_reading=lambda: None, resume_reading=lambda: None)
+        self._turns = turns
+        self.taken: list[bytes] = []
+
+    @property
+    def turns(self) -> Turns:
+        return self._turns
+
+    @property
+    def since(self) -> float:
+        return self._since
+
+    def _take(self, data: bytes) -> None:
+        self.taken.append(data)
+
+
 async def test_what_comes_at_once_is_begun_in_order_with_others_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.005)
     turns, receiver, rounds = Turns(), Slow(), 0
@@ -78,26 +101,16 @@ async def test_a_connection_that_asks_as_somebody_else_does_not_overtake_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.0)
-    turns, taken = Turns(), list[bytes]()
+    turns = Turns()
 
-    class Changing(TakesTurns):
+    class Changing(Taking):
         """A proxy's: each request is somebody else's."""
 
-        def __init__(self) -> None:
-            self.transport: Any = SimpleNamespace(is_closing=lambda: False)
-            self.flow: Any = SimpleNamespace(pause_reading=lambda: None, resume_reading=lambda: None)
-
-        @property
-        def turns(self) -> Turns:
-            return turns
-
         def _asks_as(self) -> Hashable:
-            return "fresh" if taken else "greedy"
+            return "fresh" if self.taken else "greedy"
 
-        def _take(self, data: bytes) -> None:
-            taken.append(data)
-
-    others, changing = Noting("greedy", []), Changing()
+    others, changing = Noting("greedy", []), Changing(turns)
+    taken = changing.taken
     assert turns.has_come(others, b"")
     changing.data_received(b"0")
     for _ in range(5):
@@ -109,6 +122,25 @@ async def test_a_connection_that_asks_as_somebody_else_does_not_overtake_itself(
     while len(turns):
         await asyncio.sleep(0)
     assert taken == [b"0", b"1", b"2"]
+
+
+async def test_how_long_a_piece_waits_for_its_turn_is_not_counted_against_its_peer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request that comes in many pieces has its time to arrive, however much else there is to do."""
+    monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.0)
+    turns = Turns()
+    sender = Taking(turns)
+    assert turns.has_come(Slow(), b"")
+    for number in range(50):
+        turns.has_come(Slow(f"somebody {number}"), b"")
+    began = time.monotonic()
+    sender.data_received(b"a")
+    sender.data_received(b"b")
+    while len(turns):
+        await asyncio.sleep(0)
+    assert sender.taken == [b"a", b"b"]
+    assert 0.04 < sender.since < time.monotonic() - began + 0.1
 
 
 async def test_one_by_one_each_has_its_turn_at_once() -> None:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.gateway.ground import JSON, KEY, Ground, Keys
+from tests.gateway.ground import JSON, KEY, PRINCIPAL, Ground, Keys
 from zerosum.domain.errors import Unavailable
+from zerosum.gateway import app as gateway_app
 from zerosum.gateway.identity.principal import Principal
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
@@ -55,6 +56,19 @@ async def test_it_is_unknown_until_it_is_known(making: Callable[[UnknownKeys], G
     keys.forget([LOST])
     assert await told("/pay", b"lost") == await told("/bulk") == known
     assert ground.calls == []
+
+
+async def test_a_write_for_which_the_time_was_up_is_unknown_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an endpoint has told as unknown, or has not come to tell, is so for whoever asks again."""
+    monkeypatch.setattr(gateway_app, "REQUEST_SECONDS_MAX", 0.01)
+    keys = UnknownKeys()
+    headers = [KEY, JSON, (b"idempotency-key", b"late")]
+    late = await Ground(unknown_keys=keys, takes_forever=True).ask("POST", "/slow/pay", headers, ITEMS)
+    assert late.code == "outcome_unknown"
+    assert (await busy(keys).ask("POST", "/slow/pay", headers, ITEMS)).code == "outcome_unknown"
+    assert keys.has_any([(PRINCIPAL.ledger_id, "late")])
+    assert (await Ground(unknown_keys=keys, takes_forever=True).ask("GET", "/read", [KEY])).code == "unavailable"
+    assert len(keys) == 1
 
 
 async def test_other_refusals_are_what_they_are() -> None:

@@ -367,12 +367,19 @@ class Gateway:
             async with deadline:
                 await self._app(scope, play, send)
         except TimeoutError:
+            self._is_unknown_now(call)
             raise too_late(is_read=policy.is_read) from None
         finally:
             if flows_since is not None:
                 # How long somebody goes on reading is no measure of how soon we answer.
                 exchange.began_at += time.perf_counter() - flows_since
         exchange.refused_as = call.refused_as
+        if call.refused_as == OutcomeUnknown.code:
+            self._is_unknown_now(call)
+
+    def _is_unknown_now(self, call: Call) -> None:
+        if self._unknown_keys is not None and call.principal is not None and call.idempotency_key is not None:
+            self._unknown_keys.add([(call.principal.ledger_id, call.idempotency_key)])
 
     async def _refuse(self, exchange: RequestState, error: DomainError) -> None:
         if exchange.is_started:

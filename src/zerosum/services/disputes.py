@@ -100,6 +100,7 @@ class Disputes:
     ) -> None:
         self._database = database
         self._cursors = cursors
+        self._unknown_keys = committer.unknown_keys
         known = KnownParties(database, in_a_work(parties_of_disputes), _no_such_dispute)
         self.desk: Submission[DisputeOrder, RecordedDispute] = Submission(
             OpeningKind(currencies, payments), committer, database, now
@@ -115,12 +116,14 @@ class Disputes:
             raise _no_such_dispute()
         return found
 
-    async def lines_of(self, caller: Caller, dispute: RecordedDispute) -> Sequence[Line]:
-        """What the step that left it so has posted, in order. It was done, whatever keeps it from being read now."""
+    async def lines_of(self, caller: Caller, dispute: RecordedDispute, key: str) -> Sequence[Line]:
+        """What the step that left it so has posted, in order. It was done, whatever keeps it from being read now: that
+        nothing was done is not said of its key, now or when it is asked for again."""
         try:
             async with self._database.work(caller.ledger_id) as connection:
                 return await find_lines(connection, caller.ledger_id, dispute.step_id)
         except Unavailable as refusal:
+            self._unknown_keys.add([(caller.ledger_id, key)])
             raise outcome_unknown() from refusal
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedDispute]:

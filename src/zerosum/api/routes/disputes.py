@@ -92,7 +92,7 @@ def dispute_routes(services: Services) -> Routes:
             answer = answer_of(call, desk, order, dispute_body, is_rehearsal=is_rehearsal, status=status)
             return as_response(await answer)
         done = await desk.one(call.caller, order)
-        balances = balances_after(await disputes.lines_of(call.caller, done.view))
+        balances = balances_after(await disputes.lines_of(call.caller, done.view, order.idempotency_key))
         content = dispute_body(done.view) | {"balances": balances}
         return as_response(json_answer(status, content, is_replay=done.is_replay))
 

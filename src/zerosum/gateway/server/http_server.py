@@ -5,7 +5,7 @@ What a connection is doing, until what, and how long it may:
 | state | until | at most |
 | --- | --- | --- |
 | new: nothing has come, or empty lines | its first request begins | `arrival_seconds_max` |
-| arriving: a request has begun | it is there whole | `arrival_seconds_max` |
+| arriving: a request has begun | it is there whole | `arrival_seconds_max`, but for its turns |
 | in work: a whole request waits | the answer is written | what the application gives itself |
 | waiting for its turn: more has come at once than can be begun | it is its turn (`turns.py`) | what all others take |
 | idle: all is answered | the next request begins | `idle_seconds_max` |
@@ -87,7 +87,6 @@ class GuardedProtocol(TakesTurns):
     """All is said; what still comes is not looked at."""
     _is_unwanted = False
     _tls: dict[str, Any] | None = None
-    _since = 0.0
     _has_proved = False
     """A whole request has come."""
     _is_incomplete = False

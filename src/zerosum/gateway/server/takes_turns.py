@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ class TakesTurns(HttpToolsProtocol):
     _pieces_waiting = 0
     """For their turn."""
     _waits_as: Hashable = None
+    _waits_since = 0.0
+    _since = 0.0
+    """From when on the peer is waited for. As long as something of it waits here, that is not counted."""
     _is_to_end = False
     """Once they have had it."""
 
@@ -56,6 +60,8 @@ class TakesTurns(HttpToolsProtocol):
         return self.address
 
     def wait_for_turn(self) -> None:
+        if not self._pieces_waiting:
+            self._waits_since = asyncio.get_running_loop().time()
         self._pieces_waiting += 1
         if self._pieces_waiting >= PIECES_WAITING_MAX:
             self.flow.pause_reading()
@@ -65,6 +71,9 @@ class TakesTurns(HttpToolsProtocol):
         self._pieces_waiting -= 1
         if self.transport.is_closing():
             return
+        now = asyncio.get_running_loop().time()
+        self._since += now - self._waits_since
+        self._waits_since = now
         if not self._is_held:
             self.flow.resume_reading()
         try:
