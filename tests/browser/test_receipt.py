@@ -16,6 +16,7 @@ from tests.api.conftest import service as service
 from tests.api.sealing import sealing_of
 from tests.api.test_checkpoints import ordered_outside
 from tests.browser.driver import Browser, browser, find_programs, until
+from tests.domain.test_hostile_receipts import KEY, OTHER, OWN, settled
 from tests.webhooks.conftest import until as until_found
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.main import Service
@@ -64,6 +65,8 @@ async def test_a_receipt_is_checked_in_a_browser_that_is_offline(service: Servic
         assert "Paid: 4.50 of 10.00 USD, at " in checked(window, outside[1], key)
         moved = outside[0] | {"settlement": outside[1]["settlement"]}
         assert checked(window, moved, key).startswith("WRONG: the settlement is of something else")
+        elsewhere = settled("payment", OWN, (OWN[0], OTHER))
+        assert checked(window, elsewhere, KEY).startswith("WRONG: the settlement is of somebody else")
         for what, change in FORGERIES.items():
             forged = copy.deepcopy(receipts[0])
             change(forged)

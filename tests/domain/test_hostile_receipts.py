@@ -116,6 +116,78 @@ def test_what_was_made_up_is_not_right(tmp_path: Path, name: str) -> None:
     assert checked(tmp_path, receipt) in (1, 2)
 
 
+def entry_of(*lines: tuple[str, str, str], **members: Any) -> dict[str, Any]:
+    """With postings of 10.00 each: whose, on which side, and in which layer."""
+    entry: dict[str, Any] = receipt_of()["entry"] | members
+    digest = standalone.entry_digest(LEDGER, entry)
+    frees, hold = members["resource_id"] is not None, f"hold_{UUIDS[1]}"
+    entry["postings"] = [
+        entry["postings"][0] | {
+            "account": account, "side": side, "layer": layer, "hold": hold if layer == "pending" else None,
+            "releases": frees and layer == "pending",
+        }
+        for account, side, layer in lines
+    ]  # fmt: skip
+    for place, posting in enumerate(entry["postings"]):
+        previous = standalone.genesis(LEDGER, posting["account"])
+        posting["hash"] = standalone.posting_hash(previous, digest, place, posting).hex()
+    return entry
+
+
+def settled(kind: str, freed: tuple[str, str], paid: tuple[str, str]) -> dict[str, Any]:
+    """Of what was pending from the first account to the second one: from whom to whom it was freed, and paid."""
+    asked = [(ACCOUNTS[0], "debit", "pending"), (ACCOUNTS[1], "credit", "pending")]
+    sides = ("debit", "credit")
+    lines = [
+        *((account, side, "pending") for account, side in zip(freed, sides, strict=True)),
+        *((account, side, "posted") for account, side in zip(paid, sides, strict=True)),
+    ]
+    first = entry_of(*asked, resource_type=kind, resource_id=None, reason=f"{kind} proposed")
+    told = {"resource_type": kind, "resource_id": UUIDS[1], "reason": f"{kind} approved", "id": f"je_{UUIDS[4]}"}
+    last = entry_of(*lines, **told)
+    leaves = [standalone.leaf_of_entry(one) for one in (first, last)]
+    tree = Tree()
+    for leaf in leaves:
+        tree.append(leaf)
+    return {
+        "ledger": LEDGER, "entry": first, "place": 0, "proof": [leaves[1].hex()],
+        "settlement": {"entry": last, "place": 1, "proof": [leaves[0].hex()]},
+        "checkpoint": {"note": note(2, tree.root())},
+    }  # fmt: skip
+
+
+OTHER, ANOTHER = f"acc_{UUIDS[4]}", f"acc_{UUIDS[0]}"
+OWN = (ACCOUNTS[0], ACCOUNTS[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "freed", "paid", "code"),
+    [
+        ("payment", OWN, OWN, 0),
+        ("payment", (OTHER, ACCOUNTS[1]), (OTHER, ACCOUNTS[1]), 0),  # It went on to another processor.
+        ("payment", OWN, (ACCOUNTS[0], OTHER), 1),
+        ("payment", (OTHER, ANOTHER), (OTHER, ANOTHER), 1),
+        ("refund", OWN, OWN, 0),
+        ("refund", (OTHER, ACCOUNTS[1]), (OTHER, ACCOUNTS[1]), 1),
+    ],
+)
+def test_a_settlement_pays_those_for_whom_it_was_pending_and_says_whom(
+    kind: str,
+    freed: tuple[str, str],
+    paid: tuple[str, str],
+    code: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert checked(tmp_path, settled(kind, freed, paid)) == code
+    said = capsys.readouterr().out.splitlines()
+    if code:
+        assert said == ["WRONG: the settlement is of somebody else"]
+    else:
+        assert f"credit {paid[1]} 10.00 USD" in said[4:-1]
+        assert "10.00 of 10.00 USD" in said[-1]
+
+
 def test_what_cannot_be_read_ends_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = json.dumps(receipt_of())
     twice = whole.replace('"amount": "10.00"', '"amount": "999.00", "amount": "10.00"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from zerosum.db.queries import webhook_deliveries
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.services.background import delivery_purge
 from zerosum.services.background.delivery_purge import DeliveryPurge
+from zerosum.services.webhooks import dispatcher as dispatching_of_webhooks
 from zerosum.services.webhooks import parking
 
 
@@ -58,6 +60,26 @@ async def test_an_endpoint_that_is_locked_keeps_no_result_of_another_from_being_
 
         await until(is_written_later, bool)
     assert len(receiver.received) == 2
+
+
+async def test_what_few_keep_busy_leaves_some_for_another(
+    client: Client, dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching_of_webhooks, "CLAIMED_MAX", 4)
+    monkeypatch.setattr(dispatching_of_webhooks, "REFILL", 3)
+    await client.open_account("alice")
+    goes_on = asyncio.Event()
+    async with receiving(hostile=lambda _: goes_on.wait()) as hanging, receiving() as healthy, dispatching():
+        await endpoint_of(client, hanging.url, event_types=["payment.*"])
+        for _ in range(2):
+            await client.deposit("alice", "1.00")
+        await hanging.has(2)
+        await endpoint_of(client, healthy.url, event_types=["account.*"])
+        await client.post("/v1/accounts/alice/freeze", {})
+        try:
+            await healthy.has(1, 5)
+        finally:
+            goes_on.set()
 
 
 async def test_a_backlog_is_parked_in_bounded_steps_by_whoever_has_the_time(

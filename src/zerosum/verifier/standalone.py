@@ -418,7 +418,7 @@ def outcome_of(receipt: dict[str, Any], checkpoint: Checkpoint) -> str | None:
         if settlement is not None:
             raise Wrong("the receipt has a settlement of what none settles")
         return None
-    asked, currency = debited(entry, "pending", releases=False), entry["postings"][0]["currency"]
+    placed, currency = moved(entry, "pending", releases=False), entry["postings"][0]["currency"]
     if settlement is None:
         return f"pending: that it was {done} is not proven"
     check_stands(receipt["ledger"], settlement, checkpoint)
@@ -427,9 +427,14 @@ def outcome_of(receipt: dict[str, Any], checkpoint: Checkpoint) -> str | None:
     is_of_it = (last["resource_type"], last["resource_id"]) == (kind, own)
     if not is_of_it or any((posting["hold"], posting["releases"]) != (f"hold_{own}", True) for posting in freed):
         raise Wrong("the settlement is of something else")
-    amount = debited(last, "posted", releases=False)
-    if debited(last, "pending", releases=True) != asked or amount > asked:
+    ended, paid = moved(last, "pending", releases=True), moved(last, "posted", releases=False)
+    asked, amount = debited(placed), debited(paid)
+    if debited(ended) != asked or amount > asked:
         raise Wrong("the settlement is of another amount")
+    stays = [of_side(placed, side) == of_side(ended, side) for side in ("debit", "credit")]
+    # A payment that has gone on to another processor is pending at that one's account.
+    if not (all(stays) or (kind == "payment" and any(stays))) or not paid.keys() <= ended.keys():
+        raise Wrong("the settlement is of somebody else")
     if (last["reason"], amount > 0) not in ((f"{kind} approved", True), (f"{kind} declined", False)):
         raise Wrong("the settlement says neither that it was carried out nor that it was declined")
     if not amount:
@@ -437,11 +442,27 @@ def outcome_of(receipt: dict[str, Any], checkpoint: Checkpoint) -> str | None:
     return f"{done}: {amount:f} of {asked:f} {currency}, at {last['posted_at']}, by {last['id']}"
 
 
-def debited(entry: dict[str, Any], layer: str, *, releases: bool) -> Decimal:
-    total = Decimal(0)
+Moved = dict[tuple[str, str, str], Decimal]
+"""How much, by side, account and currency."""
+
+
+def moved(entry: dict[str, Any], layer: str, *, releases: bool) -> Moved:
+    found: Moved = {}
     for posting in entry["postings"]:
-        if (posting["side"], posting["layer"], posting["releases"]) == ("debit", layer, releases):
-            total = EXACT.add(total, Decimal(posting["amount"]))
+        if (posting["layer"], posting["releases"]) == (layer, releases):
+            key = (posting["side"], posting["account"], posting["currency"])
+            found[key] = EXACT.add(found.get(key, Decimal(0)), Decimal(posting["amount"]))
+    return found
+
+
+def of_side(found: Moved, side: str) -> Moved:
+    return {key: amount for key, amount in found.items() if key[0] == side}
+
+
+def debited(found: Moved) -> Decimal:
+    total = Decimal(0)
+    for amount in of_side(found, "debit").values():
+        total = EXACT.add(total, amount)
     return total
 
 
@@ -698,6 +719,18 @@ def check_export(path: str, keys: dict[bytes, Key], log: Iterable[Checkpoint]) -
 # --- The command -----------------------------------------------------------------------------------------------------
 
 
+def tell_receipt(receipt: dict[str, Any], checkpoint: Checkpoint, outcome: str | None) -> None:
+    """With those whom its settlement has paid, where it has one."""
+    entry, settlement = receipt["entry"], receipt.get("settlement")
+    paid = [] if settlement is None else settlement["entry"]["postings"]
+    print(shown(f"{entry['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"))
+    print(shown(f"{entry['reason']}, posted at {entry['posted_at']}"))
+    for posting in (*entry["postings"], *(one for one in paid if one["layer"] == "posted")):
+        print(shown(told_of(posting)))
+    if outcome is not None:
+        print(shown(outcome))
+
+
 def run(arguments: argparse.Namespace) -> list[str]:
     """What is wrong; what is right is printed."""
     keys = read_keys(arguments.key)
@@ -706,13 +739,7 @@ def run(arguments: argparse.Namespace) -> list[str]:
         checkpoint = check_receipt(receipt, keys)
         if arguments.checkpoints:
             check_held(checkpoint, read_log(arguments.checkpoints, keys))
-        entry, outcome = receipt["entry"], outcome_of(receipt, checkpoint)
-        print(shown(f"{entry['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"))
-        print(shown(f"{entry['reason']}, posted at {entry['posted_at']}"))
-        for posting in entry["postings"]:
-            print(shown(told_of(posting)))
-        if outcome is not None:
-            print(shown(outcome))
+        tell_receipt(receipt, checkpoint, outcome_of(receipt, checkpoint))
         return []
     if arguments.command == "checkpoints":
         log = read_log(arguments.file, keys)

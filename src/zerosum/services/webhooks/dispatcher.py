@@ -61,6 +61,9 @@ CLAIMED_PER_ENDPOINT_MAX = 500
 REFILL = 250
 """More is claimed when so many of all have ended: to look for a few costs nearly what it costs to look for many."""
 
+REFILL_SECONDS = 0.25
+"""Or so long after the last claim: what few endpoints keep busy for long leaves others what there is room for."""
+
 STALE_TIME = timedelta(seconds=20)
 """What has waited so long is given back: until it were sent, the claim might have lapsed."""
 
@@ -134,6 +137,7 @@ class Dispatcher:
         self._spans = spans
         self._ledgers: list[UUID] = []
         self._looked_at: float | None = None
+        self._claimed_at = float("-inf")
         self._under_way: set[asyncio.Task[None]] = set()
         self._busy: Counter[UUID] = Counter()
         """Claims of each endpoint that are not written yet."""
@@ -233,7 +237,9 @@ class Dispatcher:
             seen = await fan_out(connection, ledgers, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE)
             free = CLAIMED_MAX - self._busy.total()
             claimed = []
-            if free >= REFILL:
+            clock = asyncio.get_running_loop().time()
+            if free >= REFILL or (free > 0 and clock - self._claimed_at >= REFILL_SECONDS):
+                self._claimed_at = clock
                 claimed = await claim(
                     connection,
                     ledgers,
