@@ -17,7 +17,7 @@ BUILD_LOCK_TIMEOUT = "30s"
 
 IS_APART = (
     "abs(date_part('epoch', posted_at - timestamptz 'epoch') * 1000"
-    " - ('x' || left(id::text, 8) || substr(id::text, 10, 4))::bit(48)::bigint) > 2000"
+    " - ('x' || left(id::text, 8) || substr(id::text, 10, 4))::bit(48)::bigint) > 1999"
 )
 
 TOTALS_AT_SIGNATURE = "zerosum_totals_at(uuid, uuid, timestamptz, timestamptz, boolean)"
