@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.cpu import resident_megabytes
 from benchmarks.hostile import Caller
 from benchmarks.progress import Progress
 from benchmarks.service import Service, fresh_folder, running_service
@@ -125,14 +125,8 @@ class Overload:
         yield "the neighbour's p99 before, meanwhile and ten seconds afterwards, ms", waits
         yield f"memory of the API, by that before (at most {LARGER})", f"{grown:.2f}"
 
-    def _memory(self) -> int:
-        """Bytes that the API processes hold themselves."""
-        return sum(_resident(pid) for pid in self._service.api_pids)
-
-
-def _resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096
+    def _memory(self) -> float:
+        return sum(resident_megabytes(pid) for pid in self._service.api_pids)
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from tests.services.fresh_database import make_ledger
 from zerosum.adapters.balance_cache import NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.db.batch import BatchConnection
@@ -55,6 +56,9 @@ class Ground:
     @property
     def caller(self) -> Caller:
         return Caller(self.ledger_id, "key_test")
+
+    async def in_another_ledger(self) -> Ground:
+        return Ground(self.database, await make_ledger(self.database))
 
     def accounts(self) -> Accounts:
         currencies = Currencies(self.database, now)

@@ -22,11 +22,8 @@ from tests.committer.test_flights_with_records import (
 )
 from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
-from zerosum.adapters.clock import now
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
-from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account_commands import ChangeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused
@@ -96,10 +93,7 @@ async def later(ground: Ground) -> Any:
 async def test_a_look_opens_each_ledger_of_its_batch_and_no_other(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
-    ledger = LedgerRecord(id=new_uuid(), name="other", created_at=now())
-    async with ground.database.work(ledger.id) as connection:
-        await insert_ledger(connection, ledger)
-    other = Ground(ground.database, LedgerId(ledger.id))
+    other = await ground.in_another_ledger()
     counting = Counting(test_database.service_dsn)
     async with running_committer(counting) as committer:
         done = [await prepared(committer, each) for each in (ground, other)]

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, Superuser, connecting, running_committer
+from tests.committer.ground import Ground, Superuser, connecting, running_committer
 from tests.committer.test_flights import answers, single
 from tests.committer.test_flights_with_records import assert_all_is_proved, capture, holding, prepared, refund
+from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
-from zerosum.adapters.clock import now
 from zerosum.db.batch import BatchConnection
 from zerosum.db.batch.looking import NOTHING, REMEMBERED_MAX, RememberedNewest
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.ledger.records import Need
@@ -32,29 +30,19 @@ def ground(database: Database, ledger_id: LedgerId) -> Ground:
     return Ground(database, ledger_id)
 
 
-@dataclass
-class Watched:
-    """Opens connections that tell what they were sent: looks at rules, at other records, and batches."""
-
-    dsn: str
-    told: list[str] = field(default_factory=list)
+class Watched(Counting):
+    """They also tell what they were sent besides: looks at rules, and at other records."""
 
     async def __call__(self) -> BatchConnection:
-        connection = await BatchConnection.open(self.dsn, CONNECT_SECONDS_MAX)
-        fetch, post = connection.fetch, connection.post
+        connection = await super().__call__()
+        fetch = connection.fetch
 
         async def watched(statement: str, *arguments: Any) -> Any:
             if "with opened as" in statement:
                 self.told.append("rules" if "from house_rules" in statement else "others")
             return await fetch(statement, *arguments)
 
-        async def watched_post(*arguments: Any) -> Any:
-            found = await post(*arguments)
-            self.told.append(found[0])
-            return found
-
         connection.fetch = watched  # type: ignore[method-assign]
-        connection.post = watched_post  # type: ignore[assignment,method-assign]
         return connection
 
     def take(self) -> list[str]:
@@ -119,10 +107,7 @@ async def test_rules_that_others_have_changed_hold_for_the_very_next_hold(
 async def test_the_rules_of_each_ledger_of_a_batch_are_its_own(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
-    ledger = LedgerRecord(id=new_uuid(), name="other", created_at=now())
-    async with ground.database.work(ledger.id) as connection:
-        await insert_ledger(connection, ledger)
-    other = Ground(ground.database, LedgerId(ledger.id))
+    other = await ground.in_another_ledger()
     watched = Watched(test_database.service_dsn)
     async with running_committer(watched) as committer:
         await done(committer, rules(ground.ledger_id, 50))

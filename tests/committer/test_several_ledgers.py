@@ -16,10 +16,8 @@ import pytest
 
 from tests.committer.ground import USD, Ground, assert_books_are_right, connecting, kind_of, running_committer
 from tests.conftest import TestDatabase
-from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.errors import AlreadyReversed, InsufficientFunds, TxExists
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import Side
@@ -61,10 +59,8 @@ class Two:
 
 @asynccontextmanager
 async def two_ledgers(database: Database, ledger_id: LedgerId, dsn: str) -> AsyncIterator[Two]:
-    ledger = LedgerRecord(id=new_uuid(), name="other", created_at=now())
-    async with database.work(ledger.id) as connection:
-        await insert_ledger(connection, ledger)
-    one, other = Ground(database, ledger_id), Ground(database, LedgerId(ledger.id))
+    one = Ground(database, ledger_id)
+    other = await one.in_another_ledger()
     accounts = {ground.ledger_id: await ground.open(2, floor=None) for ground in (one, other)}
     stats = CommitterStats()
     async with running_committer(connecting(dsn), stats=stats) as committer:

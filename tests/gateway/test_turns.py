@@ -51,12 +51,8 @@ class Taking(TakesTurns):
     def __init__(self, turns: Turns) -> None:
         self.transport: Any = SimpleNamespace(is_closing=lambda: False)
         self.flow: Any = SimpleNamespace(pause_reading=lambda: None, resume_reading=lambda: None)
-        self._turns = turns
+        self.turns = turns
         self.taken: list[bytes] = []
-
-    @property
-    def turns(self) -> Turns:
-        return self._turns
 
     @property
     def since(self) -> float:

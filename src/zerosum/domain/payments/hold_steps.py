@@ -53,9 +53,9 @@ class HoldCommand(LedgerCommand):
 
     def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
         """Write both, and tell of it."""
-        records = self.recorded(hold, now)
-        book.records.update(records)
-        posted.resource = records[1][1]
+        own, step = self.recorded(hold, now)
+        book.records.update((own, step))
+        posted.resource = step[1]
         told = None if self.hold_id == self.id else self.hold_id
         posted.events = (Event(self.id, _EVENTS[self.verb], ResourceType.HOLD, told, hold_facts(hold)),)
         return posted

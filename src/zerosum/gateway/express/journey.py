@@ -113,19 +113,16 @@ class Journey:
 
     def _tell(self, refusal: Overloaded) -> None:
         around, exchange = self._way.surroundings, self._exchange
-
-        async def refuse(*_: Any) -> None:
-            raise refusal
-
-        async def conclude(*_: Any) -> None:
-            await around.conclude(exchange, refuse, None)
-
         around.charging.let_rest(exchange)
         answer = around.render(refusal, exchange.request_id, exchange.path)
         if exchange.answer_at_once(answer) or self._cycle.disconnected:
             around.observe(exchange)
-        else:
-            self._start_task(self._cycle, conclude)
+            return
+
+        async def refuse(*_: Any) -> None:
+            raise refusal
+
+        self._start_task(self._cycle, lambda *_: around.conclude(exchange, refuse, None))
 
     def _hand_over(self) -> Begun | None:
         policy, call = self._policy, self._call

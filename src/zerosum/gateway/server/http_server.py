@@ -32,7 +32,6 @@ from zerosum.gateway.server.connection_register import ARRIVING, IDLE, UNPROVED,
 from zerosum.gateway.server.last_words import last_words
 from zerosum.gateway.server.outlet import Outlet, write_whole
 from zerosum.gateway.server.takes_turns import TakesTurns
-from zerosum.gateway.server.turns import Turns
 
 ARRIVAL_SECONDS_MAX = 10.0
 """A request has this long to arrive whole, from the opening of the connection or its own first byte."""
@@ -101,14 +100,10 @@ class GuardedProtocol(TakesTurns):
 
     def belong_to(self, register: ConnectionRegister, peer: str) -> None:
         """Called when it is accepted."""
-        self._register = register
+        self._register, self.turns = register, register.turns
         register.enter(self, peer)
 
     # --- The transport ---
-
-    @property
-    def turns(self) -> Turns:
-        return self._register.turns
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

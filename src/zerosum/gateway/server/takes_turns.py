@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import abstractmethod
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ class TakesTurns(HttpToolsProtocol):
     """`_take` is called with all that comes, in the order of its coming."""
 
     address: str
+    turns: Turns
+    """Of all connections of this server."""
 
     _is_held = False
     """The next request is not begun, nor read."""
@@ -34,20 +37,15 @@ class TakesTurns(HttpToolsProtocol):
     _is_to_end = False
     """Once they have had it."""
 
-    @property
-    def turns(self) -> Turns:
-        """Of all connections of this server."""
-        raise NotImplementedError
-
     def data_received(self, data: bytes) -> None:
         if self.turns.has_come(self, data):
             self._take(data)
 
-    def _take(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _take(self, data: bytes) -> None: ...
 
     def _abort(self) -> None:
-        raise NotImplementedError
+        self.transport.abort()
 
     @property
     def caller(self) -> Hashable:
