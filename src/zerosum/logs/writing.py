@@ -5,13 +5,12 @@ What does not fit any more is dropped and counted, and the count is told as soon
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import queue
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 LINES_MAX = 10_000
@@ -21,6 +20,7 @@ LINES_AT_ONCE = 32
 GATHERED_SECONDS = 0.01
 """Lines of so long are written together: each that wakes this thread by itself takes the processor from a request."""
 
+FLUSH_LOOKED_SECONDS = 0.002
 FLUSH_SECONDS_MAX = 1.0
 """How long the end of a process waits for who reads its last lines."""
 
@@ -33,7 +33,9 @@ class LineWriter(logging.Handler):
         self.dropped = 0
         self._told = 0
         self._descriptor = descriptor
-        self._lines: queue.Queue[bytes] = queue.Queue(LINES_MAX)
+        self._lines: deque[bytes] = deque()
+        self._is_writing = False
+        self._wake = threading.Event()
         threading.Thread(target=self._write_forever, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -46,29 +48,34 @@ class LineWriter(logging.Handler):
 
     def flush_within(self, seconds: float = FLUSH_SECONDS_MAX) -> None:
         """All that waits, if somebody reads it in that time."""
-        with self._lines.all_tasks_done:
-            self._lines.all_tasks_done.wait_for(lambda: not self._lines.unfinished_tasks, seconds)
+        deadline = time.monotonic() + seconds
+        while (self._lines or self._is_writing) and time.monotonic() < deadline:
+            time.sleep(FLUSH_LOOKED_SECONDS)
 
     def _put(self, line: bytes) -> None:
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if len(self._lines) >= LINES_MAX:
             self.dropped += 1
+            return
+        self._lines.append(line)  # A lock and a condition for each cost as much as a third of a line.
+        if not self._wake.is_set():
+            self._wake.set()
 
     def _write_forever(self) -> None:
         while True:
-            lines = [self._lines.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(lines) < LINES_AT_ONCE:
-                    lines.append(self._lines.get_nowait())
-            for part in _parts(lines):
-                _write(self._descriptor, part)
-            for _ in lines:
-                self._lines.task_done()
-            if self.dropped != self._told and self._lines.empty():
-                self._tell_dropped()
-            if len(lines) < LINES_AT_ONCE:
-                time.sleep(GATHERED_SECONDS)
+            self._wake.wait()
+            self._is_writing = True
+            while self._lines:
+                lines = [self._lines.popleft() for _ in range(min(LINES_AT_ONCE, len(self._lines)))]
+                for part in _parts(lines):
+                    _write(self._descriptor, part)
+                if self.dropped != self._told and not self._lines:
+                    self._tell_dropped()
+                if len(self._lines) < LINES_AT_ONCE:
+                    time.sleep(GATHERED_SECONDS)
+            self._is_writing = False
+            self._wake.clear()
+            if self._lines:  # One came after the last look, and before it could be told that somebody has to wake us.
+                self._wake.set()
 
     def _tell_dropped(self) -> None:
         number, self._told = self.dropped - self._told, self.dropped

@@ -17,7 +17,7 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.spans import NO_SPANS, Spans, StepKind, in_step
 
-AT_ONCE = 20
+AT_ONCE = 10
 """So many are released in one batch: who pays at the same moment waits no longer than for that."""
 
 IN_ONE_TURN = 2_000

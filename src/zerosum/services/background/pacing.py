@@ -12,7 +12,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.domain.errors import DomainError
 from zerosum.domain.ledger.outcome import Answer, Posted
 
-BUSY_SHARE = 0.1
+BUSY_SHARE = 0.05
 """Of the time that a sweep takes, at most so much is spent in its batches, which hold rows that payments need."""
 
 REST_SECONDS_MAX = 1.0
@@ -57,7 +57,7 @@ async def posted_of(log: logging.Logger, what: str, calls: Sequence[tuple[str, C
 
 
 async def _then_rest(work: Awaitable[int]) -> int:
-    """One batch of many, and nine times as long nothing: every tenth payment may meet it, the others do not."""
+    """One batch of many, and much longer nothing: every twentieth payment may meet it, the others do not."""
     begun = time.monotonic()
     result = await work
     took = time.monotonic() - begun
