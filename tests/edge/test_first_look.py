@@ -22,6 +22,8 @@ from tests.cli.command import assert_one_clear_line, zerosum
 from zerosum.cli.precautions import is_loopback, private_metrics_dir
 from zerosum.cli.talk import CommandFailed
 from zerosum.config import SettingsError, check_environment
+from zerosum.metrics.folder import MetricsFolder
+from zerosum.metrics.snapshot import Snapshot
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 SECONDS_MAX = 60
@@ -243,6 +245,18 @@ def test_the_folder_of_metrics_is_made_for_us_alone(tmp_path: Path) -> None:
     folder.chmod(0o755)
     private_metrics_dir(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_whatever_counts_before_us_leaves_a_folder_that_is_ours(tmp_path: Path) -> None:
+    """A worker that is there first, or puts together what an ended process has told."""
+    folder = private_metrics_dir(tmp_path / "metrics")
+    ours = MetricsFolder(folder)
+    ours.write(f"process-{os.getpid()}-0123456789ab.json", Snapshot())
+    ours.write(ours.new_name(), Snapshot())
+    ours.forget(os.getpid())
+    ours.forget_silent()
+    assert {path.name for path in folder.iterdir()} >= {"ended.json", "ended.lock"}
+    private_metrics_dir(folder)
 
 
 def test_a_folder_of_metrics_that_is_shared_or_holds_other_things_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from zerosum.config import Settings, check_environment
 from zerosum.embedded import EmbeddedError, own_folder
 
 METRICS_FILE = re.compile(
-    r"(process-\d+-[0-9a-f]{12}|ended)\.json(\.part)?|(counter|histogram|summary|gauge_[a-z]+)_\d+\.db", re.ASCII
+    r"(process-\d+-[0-9a-f]{12}|ended)\.json(\.part)?|ended\.lock|(counter|histogram|summary|gauge_[a-z]+)_\d+\.db",
+    re.ASCII,
 )
 """The last of them are of earlier versions."""
 
