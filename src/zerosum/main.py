@@ -64,6 +64,7 @@ from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.committing.measured import MeasuredConnection
 from zerosum.services.committing.unknown_keys import UnknownKeys
+from zerosum.services.committing.unknown_lookup import UnknownKeyLookup
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.last_uses import LastUses
 from zerosum.services.credentials.sealing import Sealer
@@ -153,7 +154,10 @@ class Service:
         self._downloads: list[JwksDownload] = []
         self._last_uses, self.security_log = LastUses(self.database), SecurityLog(self.database, now, time.monotonic)
         self._request_log = make_request_log(settings.log_requests, settings.log_slow_seconds)
-        self._writing = BackgroundWriting([self.security_log, self._last_uses, *filter(None, [self._request_log])])
+        lookup = UnknownKeyLookup(self.database, self.committer.unknown_keys, time.monotonic)
+        self._writing = BackgroundWriting(
+            [self.security_log, self._last_uses, lookup, *filter(None, [self._request_log])]
+        )
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
         self.authenticator = Authenticator(
             self.services.api_keys, TokenVerifier(issuers, now), self.services.ledgers, now, self._last_uses
