@@ -88,7 +88,7 @@ class RunningServers:
         self.valkey = EmbeddedValkey(self.data_dir, binary, notify=lambda _: None)
         self.valkey.start()
         self.servers = Servers(self.postgres.superuser_dsn, self.data_dir.app_password, self.valkey.url)
-        asyncio.run(_make_template(self.servers))
+        asyncio.run(make_template(self.servers))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -114,7 +114,7 @@ def _in_memory() -> Path | None:
     return memory
 
 
-async def _make_template(servers: Servers) -> None:
+async def make_template(servers: Servers) -> None:
     superuser = await asyncpg.connect(servers.superuser_dsn)
     await superuser.execute(f"alter system set max_wal_size = '{WAL_MAX}'")
     await superuser.execute("select pg_reload_conf()")
