@@ -71,6 +71,9 @@ class TestDatabase:
     superuser_dsn: str
 
 
+FOLDER_OF_THE_RUN = "TESTS_FOLDER_OF_THE_RUN"
+"""The variable that names it: what its processes share, and is gone with it."""
+
 WHERE_SERVERS_ARE = ("TESTS_SUPERUSER_DSN", "TESTS_SERVICE_PASSWORD", "TESTS_REDIS_URL")
 
 
@@ -132,7 +135,7 @@ def pytest_configure(config: pytest.Config) -> None:
     is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if is_controller and not config.option.collectonly:
         running = config.stash[_running_key] = RunningServers()
-        os.environ.update(running.environment)
+        os.environ.update(running.environment | {FOLDER_OF_THE_RUN: str(running.folder)})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
