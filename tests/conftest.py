@@ -71,6 +71,9 @@ class TestDatabase:
     superuser_dsn: str
 
 
+FOLDER_OF_THE_RUN = "TESTS_FOLDER_OF_THE_RUN"
+"""The variable that names it: what its processes share, and is gone with it."""
+
 WHERE_SERVERS_ARE = ("TESTS_SUPERUSER_DSN", "TESTS_SERVICE_PASSWORD", "TESTS_REDIS_URL")
 
 
@@ -88,7 +91,7 @@ class RunningServers:
         self.valkey = EmbeddedValkey(self.data_dir, binary, notify=lambda _: None)
         self.valkey.start()
         self.servers = Servers(self.postgres.superuser_dsn, self.data_dir.app_password, self.valkey.url)
-        asyncio.run(_make_template(self.servers))
+        asyncio.run(make_template(self.servers))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -114,7 +117,7 @@ def _in_memory() -> Path | None:
     return memory
 
 
-async def _make_template(servers: Servers) -> None:
+async def make_template(servers: Servers) -> None:
     superuser = await asyncpg.connect(servers.superuser_dsn)
     await superuser.execute(f"alter system set max_wal_size = '{WAL_MAX}'")
     await superuser.execute("select pg_reload_conf()")
@@ -132,7 +135,7 @@ def pytest_configure(config: pytest.Config) -> None:
     is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if is_controller and not config.option.collectonly:
         running = config.stash[_running_key] = RunningServers()
-        os.environ.update(running.environment)
+        os.environ.update(running.environment | {FOLDER_OF_THE_RUN: str(running.folder)})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

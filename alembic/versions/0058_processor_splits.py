@@ -22,14 +22,15 @@ WITHIN = "payment_splits_refunded_within"
 def upgrade() -> None:
     op.execute("alter table processor_calls add column effective_at timestamptz, add column parts jsonb")
     _guard_money(f"{OF_A_CALL}, effective_at, parts")
+    # What is there is held against both checks by 0063, which keeps nobody waiting.
     op.execute(
         "alter table payment_splits add column approved numeric, add column refunding numeric, "
-        "add constraint payment_splits_outside_not_negative check (approved >= 0 and refunding > 0), "
+        "add constraint payment_splits_outside_not_negative check (approved >= 0 and refunding > 0) not valid, "
         f"drop constraint {WITHIN}"
     )
     op.execute(
         f"alter table payment_splits add constraint {WITHIN} check (refunded > 0 and "
-        "coalesce(refunded, 0) + coalesce(refunding, 0) <= coalesce(approved, amount))"
+        "coalesce(refunded, 0) + coalesce(refunding, 0) <= coalesce(approved, amount)) not valid"
     )
     op.execute("grant update (approved, refunding) on payment_splits to zerosum_app")
     op.execute("alter table webhook_deliveries set (fillfactor = 50)")

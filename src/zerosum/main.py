@@ -64,6 +64,7 @@ from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.committing.measured import MeasuredConnection
 from zerosum.services.committing.unknown_keys import UnknownKeys
+from zerosum.services.committing.unknown_lookup import UnknownKeyLookup
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.last_uses import LastUses
 from zerosum.services.credentials.sealing import Sealer
@@ -102,8 +103,7 @@ class Service:
         under_way: UnderWay | None = None,
         process: str = "api",
     ) -> None:
-        """Other processes of the same service share what is `unknown` and `under_way`. Traces say which `process` this
-        is."""
+        """The processes of a service share what is `unknown` and `under_way`. Traces say which `process` this is."""
         self.settings = settings
         self._is_draining = is_draining
         database_url = settings.required_database_url()
@@ -117,8 +117,7 @@ class Service:
         self._lanes: list[BatchRunner] = []
         self.tracing = make_tracing(settings, process, _request_tracing)
         self.stats = CommitterStats()
-        self.streams = Streams()
-        self.followers = Streams(FOLLOWERS_OF_A_LEDGER_MAX, FOLLOWERS_MAX)
+        self.streams, self.followers = Streams(), Streams(FOLLOWERS_OF_A_LEDGER_MAX, FOLLOWERS_MAX)
         self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
         self.committer = Committer(
             self._carrier,
@@ -153,9 +152,12 @@ class Service:
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
         self.signing_keys = SigningKeys(self.database, sealer)
         self._downloads: list[JwksDownload] = []
-        self._last_uses = LastUses(self.database)
-        self.security_log = SecurityLog(self.database, now, time.monotonic)
-        self._writing = BackgroundWriting([self.security_log, self._last_uses])
+        self._last_uses, self.security_log = LastUses(self.database), SecurityLog(self.database, now, time.monotonic)
+        self._request_log = make_request_log(settings.log_requests, settings.log_slow_seconds)
+        lookup = UnknownKeyLookup(self.database, self.committer.unknown_keys, time.monotonic)
+        self._writing = BackgroundWriting(
+            [self.security_log, self._last_uses, lookup, *filter(None, [self._request_log])]
+        )
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
         self.authenticator = Authenticator(
             self.services.api_keys, TokenVerifier(issuers, now), self.services.ledgers, now, self._last_uses
@@ -321,7 +323,7 @@ class Service:
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
             security_log=self.security_log,
-            request_log=make_request_log(settings.log_requests, settings.log_slow_seconds),
+            request_log=self._request_log,
             unknown_keys=self.committer.unknown_keys,
         )
 

@@ -80,6 +80,7 @@ TAMPERINGS = {
     # Payments through processors that go to several, or are dated.
     "what one got of what was carried out": "update payment_splits set approved = approved + 0.01 "
     f"where payment_id = {SHARED} and place = 0",
+    "a part that nobody waits for": f"update payment_splits set pending = true where payment_id = {SHARED}",
     "what one is to give back": f"update payment_splits set refunding = 0.06 where payment_id = {SHARED} and place = 0",
     "what each is to give back": f"""update processor_calls set parts = '["0.06", "0.34"]' where id = {SHARES_WAIT}""",
     "what nobody is to give back": f"update processor_calls set parts = null where id = {SHARES_WAIT}",
@@ -676,6 +677,7 @@ FOUND = {
     "what one got of what was carried out": {
         "the payment … has splits that are not what their rules make of what its processor has carried out"
     },
+    "a part that nobody waits for": {"the payment … has splits that are not what was pending for each"},
     "what one is to give back": {"the payment … has a split of which its refunds gave back something else"},
     "what each is to give back": {"the processor call of … has other parts pending than it says"},
     "what nobody is to give back": {"the processor call of … has other parts pending than it says"},

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import fcntl
+import functools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,10 +21,12 @@ import asyncpg
 import httpx
 
 from tests.cli.warm_start import Process, start_in_background
+from tests.conftest import FOLDER_OF_THE_RUN
 
 START_SECONDS_MAX = 180.0
 BACK_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 120.0
+NOWHERE = "http://127.0.0.1:1"
 LISTENING, ESTABLISHED = "0A", "01"
 """As /proc/net/tcp writes it."""
 
@@ -116,19 +122,57 @@ def start(
 
 @contextmanager
 def installed(
-    *arguments: str, environment: dict[str, str] | None = None, is_warm: bool = False
+    *arguments: str, environment: dict[str, str] | None = None, is_warm: bool = False, is_new: bool = False
 ) -> Iterator[Installation]:
-    """A fresh installation that leaves nothing behind."""
+    """An installation that leaves nothing behind. Where it `is_new` its folder is made by this start."""
     parent = Path(tempfile.mkdtemp(prefix="zerosum-campaign-"))
     parent.chmod(0o711)  # as root the servers run as another account, which must pass through
     installation = None
     try:
+        if not is_new:
+            made = _made_folder(is_demo="--no-demo" not in arguments)
+            subprocess.run(["cp", "-a", str(made), str(parent / "data")], check=True)  # with their owners
         installation = start(parent / "data", *arguments, environment=environment, is_warm=is_warm)
         yield installation
     finally:
         if installation is not None:
             installation.stop()
         shutil.rmtree(parent, ignore_errors=True)
+
+
+def _made_folder(*, is_demo: bool) -> Path:
+    """What `zerosum up` has made and left, once for all processes of the run."""
+    home = _home_of_made_folders()
+    made = home / ("demo" if is_demo else "main")
+    with (home / "made.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            making = home / "making"
+            making.mkdir(mode=0o711)
+            start(making / "data", "--workers", "1", *([] if is_demo else ["--no-demo"]), is_warm=True).stop()
+            _forget_where_it_was(making / "data")
+            (making / "data").rename(made)
+            shutil.rmtree(making)
+    return made
+
+
+def _forget_where_it_was(folder: Path) -> None:
+    """Its ports are somebody else's by the time it is started again."""
+    for name in ("ports", "logs", "metrics"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "zerosum.lock").unlink(missing_ok=True)
+    path = folder / "credentials.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_url": NOWHERE}))
+
+
+@functools.cache
+def _home_of_made_folders() -> Path:
+    if FOLDER_OF_THE_RUN in os.environ:
+        return Path(os.environ[FOLDER_OF_THE_RUN])
+    home = Path(tempfile.mkdtemp(prefix="zerosum-made-"))
+    home.chmod(0o711)  # as root the servers run as another account, which must pass through
+    atexit.register(shutil.rmtree, home)
+    return home
 
 
 def children(pid: int) -> list[int]:

@@ -57,7 +57,8 @@ async def drill() -> AsyncIterator[Drill]:
         folder.chmod(0o711)  # as root the servers run as another account, which must pass through
         for made in ("backups", "kept"):
             (folder / made).mkdir(mode=0o700)
-        with installed("--workers", "1", environment={"ZEROSUM_BACKUP_DIR": str(folder / "backups")}) as running:
+        environment = {"ZEROSUM_BACKUP_DIR": str(folder / "backups")}
+        with installed("--workers", "1", environment=environment, is_new=True) as running:
             yield await _happened(folder, running)
 
 

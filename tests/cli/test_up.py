@@ -42,13 +42,13 @@ on_the_one_installation = pytest.mark.xdist_group("up")
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
-    with installed("--workers", "2") as installation:
+    with installed("--workers", "2", is_new=True) as installation:
         yield installation
 
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[Installation]:
-    with installed("--no-demo", "--https", "--workers", "1", is_warm=True) as installation:
+    with installed("--no-demo", "--https", "--workers", "1", is_warm=True, is_new=True) as installation:
         yield installation
 
 

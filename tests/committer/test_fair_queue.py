@@ -168,6 +168,27 @@ def test_batches_that_are_on_their_way_together_share_the_time() -> None:
     assert pace.seconds_for(1_000) == pytest.approx(1.0, rel=0.02)
 
 
+def test_after_a_stall_the_pace_is_what_it_was_as_soon_as_it_goes_on() -> None:
+    pace, seconds = Pace(), 0.0
+    for took in (*[0.04] * 50, 3.0, *[0.04] * 3):
+        pace.landed(300, seconds, seconds + took)
+        seconds += took
+    assert pace.seconds_for(3_000) == pytest.approx(0.4, rel=0.05)
+
+
+def test_two_that_land_together_and_batches_that_become_slow_end_no_stall() -> None:
+    pace, seconds = Pace(), 0.0
+    for took in [0.08, 0.0] * 25:
+        pace.landed(300, seconds, seconds + took)
+        seconds += took
+        if seconds > 1.0:
+            assert pace.seconds_for(3_000) == pytest.approx(0.4, rel=0.1)
+    for _ in range(20):
+        pace.landed(300, seconds, seconds + 0.4)
+        seconds += 0.4
+    assert pace.seconds_for(3_000) == pytest.approx(4.0, rel=0.15)
+
+
 def test_a_batch_is_no_larger_than_goes_in_its_time() -> None:
     pace = Pace()
     assert pace.commands_in(BATCH_SECONDS) == inf

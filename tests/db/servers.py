@@ -16,10 +16,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from tests.conftest import Servers
+from tests.conftest import Servers, clone_database, make_template
 from zerosum.db.schema import feed_order, guards
-from zerosum.db.schema.migrations import migrate
-from zerosum.db.schema.provisioning import OWNER_ROLE, provision
+from zerosum.db.schema.provisioning import OWNER_ROLE
 from zerosum.db.schema.tables import metadata
 from zerosum.embedded import DataDir, EmbeddedPostgres
 
@@ -39,7 +38,7 @@ def oldest_postgres() -> Iterator[Servers]:
     postgres.start()
     servers = Servers(postgres.superuser_dsn, data_dir.app_password, "")
     try:
-        asyncio.run(provision(servers.superuser_dsn, database="postgres", service_password=servers.service_password))
+        asyncio.run(make_template(servers))
         yield servers
     finally:
         postgres.stop()
@@ -68,9 +67,9 @@ async def empty_database(servers: Servers, name: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def migrated_database(servers: Servers, name: str) -> AsyncIterator[str]:
-    async with empty_database(servers, name) as dsn:
-        await migrate(dsn, role=OWNER_ROLE)
-        yield dsn
+    """A copy of the one that was migrated when the server was started: to migrate takes ten times as long."""
+    yield (await clone_database(servers, name)).superuser_dsn
+    await drop_database(servers, name)
 
 
 @asynccontextmanager

@@ -108,6 +108,7 @@ INDEXES = {
     "journal_entries_reverses_unique": "an entry is reversed once",
     "ledgers_pkey": "a ledger by its id",
     "payment_splits_of_payment": "what a payment shows of its splits, whom a refund locks",
+    "payment_splits_pending": "POST /v1/accounts/{account}/close",
     "payment_splits_pkey": "the lock of a split",
     "payments_by_currency": "GET /v1/payments?currency",
     "payments_by_reference": "GET /v1/payments?reference",

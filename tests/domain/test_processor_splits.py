@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.domain.builders import LEDGER, NOON, USD, account_id, clearing, posted, refused, wallet
 from tests.domain.test_processor_commands import CLEARING, call_of, carried, payment_of, settled
-from zerosum.domain.ledger.account import AccountStatus
+from zerosum.domain.ledger.account import Account, AccountStatus, AccountType
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.money import Money, add
+from zerosum.domain.payments.closing import CloseAccount
 from zerosum.domain.payments.payment import Payment, PaymentStatus, PaymentType
 from zerosum.domain.payments.processor_splits import (
     ProposeInParts,
@@ -156,6 +157,26 @@ def test_a_refund_is_pending_where_it_comes_from_and_what_is_given_back_is_divid
         ("0.03", None),
         ("4.82", None),
     ]
+
+
+def closing(book: Book, name: str) -> CloseAccount:
+    command = CloseAccount(**carried(), account_id=account_id(name))
+    state = book.accounts[command.account_id]
+    book.records[command.record_key] = Account(
+        code=name, name=None, type=AccountType.LIABILITY, metadata={}, created_at=NOON, state=state
+    )
+    return command
+
+
+def test_who_is_to_get_a_part_is_not_closed_by_the_batch_that_proposes_it_and_is_by_the_one_that_ends_it() -> None:
+    book = book_with()
+    payment = proposed(book, "50.00", USUAL)
+    refusal = refused(book.apply(closing(book, "tips"), NOON))
+    assert (refusal.code, refusal.facts["open_processor_calls"]) == ("invalid_state", "1")
+    posted(book.apply(settling(payment, is_approved=False), NOON))
+    assert not any(split.pending for split in splits_in(book, payment))
+    settled(book.apply(closing(book, "tips"), NOON))
+    assert book.accounts[account_id("tips")].status is AccountStatus.CLOSED
 
 
 SHARES = st.tuples(st.decimals("0.000001", 45, places=6), st.integers(1, 1500), st.integers(3001, 20000))

@@ -36,7 +36,7 @@ on_the_one_installation = pytest.mark.xdist_group("first look")
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
     """Started where nothing but ASCII can be printed."""
-    with installed("--workers", "1", environment=ASCII) as installation:
+    with installed("--workers", "1", environment=ASCII, is_new=True) as installation:
         (installation.folder.parent / ".zerosum").symlink_to(installation.folder)
         (installation.folder.parent / ".venv").symlink_to(sys.prefix)
         yield installation

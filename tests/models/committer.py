@@ -55,6 +55,8 @@ class Committer:
     forgets_only_what_is_told: bool = True
     says_unknown_to_who_is_behind: bool = True
     says_unknown_where_a_key_is_held: bool = True
+    says_unknown_of_what_was_found: bool = True
+    keeps_what_was_not_found: bool = True
 
     def begin(self, units: int, accidents: Accidents) -> World:
         books = Books(units)
@@ -74,6 +76,7 @@ class Committer:
                     yield f"process {place} tries what is held up", _put(world, place, again)
         yield from self._in_postgresql(world)
         yield from self._held_elsewhere(world)
+        yield from self._looked_up(world)
         if world.accidents.other_writers:
             books, left = world.books, world.accidents
             if world.holder is None and books.balance > 0:
@@ -98,6 +101,14 @@ class Committer:
                 if not world.books.version_of(caller) and caller not in world.books.refused:
                     held = world._replace(held_key=caller, accidents=left)
                     yield f"the key of caller {caller} is held elsewhere", held
+
+    def _looked_up(self, world: World) -> Iterator[Step]:
+        """In the background. What is unknown stays so for whoever is refused, whether it is found or may come yet."""
+        for caller, by in world.unknown:
+            is_found = world.books.version_of(caller) is not None or caller in world.books.refused
+            if not (self.says_unknown_of_what_was_found if is_found else self.keeps_what_was_not_found):
+                left = world._replace(unknown=world.unknown - {(caller, by)})
+                yield f"the key of caller {caller} is looked up and forgotten", left
 
     def _asked(self, world: World) -> Iterator[Step]:
         for caller, times in enumerate(world.asked):

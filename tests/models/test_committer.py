@@ -69,6 +69,8 @@ def test_nothing_is_lost_doubled_or_taken_back_at_length(accidents: Accidents, m
         ("remembers_what_was_told_unknown", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
         ("forgets_only_what_is_told", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
         ("says_unknown_where_a_key_is_held", Accidents(held=1, late=1), {"first_at": (0,)}, "nothing was done"),
+        ("says_unknown_of_what_was_found", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
+        ("keeps_what_was_not_found", Accidents(late=1, shed=1), ONE_PROCESS, "nothing was done"),
         ("says_unknown_to_who_is_behind", Accidents(late=1), {**ASKED_ONCE, **IN_ORDER}, "nothing was done"),
     ],
 )

@@ -24,10 +24,18 @@ MODEL_PLANTS = (
     plant(
         "a key is known once it is committed, whoever has heard of it",
         TOLD_UNKNOWN,
-        f"{COMMITTING}/batch_runner.py",
-        "if work.unknown_keys and not work.is_answered:",
-        "if work.unknown_keys:",
+        f"{COMMITTING}/work.py",
+        "if not work.is_answered and (unknown.may_be_unused or _was_used(answer)):",
+        "if unknown.may_be_unused or _was_used(answer):",
         f"{UNKNOWN}test_who_was_told_unknown_at_the_deadline_is_not_told_that_nothing_was_done",
+    ),
+    plant(
+        "a key that was found used is known to whoever is refused",
+        TOLD_UNKNOWN,
+        f"{COMMITTING}/unknown_keys.py",
+        "return self._keys.has_any(words) or self._used.has_any(words)",
+        "return self._keys.has_any(words)",
+        "tests/committer/test_unknown_lookup.py::test_what_is_found_used_is_unknown_to_refusals_alone",
     ),
     plant(
         "what is carried out behind a refused one is told to be undone",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.api.conftest import Client, fresh_key
@@ -16,8 +18,9 @@ from tests.processors.test_moves import Dying, ground
 from tests.processors.test_payments import must_be_right, read, settled, standing
 from zerosum.adapters.clock import now
 from zerosum.cli.sandbox.server import Sandbox
+from zerosum.db.batch.account_use import ACCOUNT_USES
 from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.background.completer import Completer
 
@@ -116,6 +119,44 @@ async def test_who_is_to_get_a_part_is_not_closed_and_a_person_settles_it_too(
     assert answer.status_code == 200, answer.text
     assert parts(await read(alice, payment)) == {"fees": "1.00", "tips": "2.00", "alice": "7.00"}
     await must_be_right(outside.database, ledger_id)
+
+
+_OTHERS_WAIT = """
+with other as (
+    select gen_random_uuid() as id, gen_random_uuid() as account_id from generate_series(1, 300)
+), called as (
+    insert into processor_calls select (jsonb_populate_record(one, jsonb_build_object(
+        'id', other.id, 'payer_id', other.account_id, 'payee_id', other.id))).*
+    from processor_calls one, other where one.id = $1
+)
+insert into payment_splits select (jsonb_populate_record(part, jsonb_build_object(
+    'id', gen_random_uuid(), 'payment_id', other.id, 'account_id', other.account_id))).*
+from payment_splits part, other where part.payment_id = $1
+"""
+
+
+async def test_whoever_is_closed_reads_nothing_of_what_waits_for_others(
+    alice: Client, ledger_id: LedgerId, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    payment = parse_id(Prefix.PAYMENT, (await bought(alice))["id"])
+    fees = parse_id(Prefix.ACCOUNT, (await alice.get("/v1/accounts/fees")).json()["id"])
+    undone = superuser.transaction()
+    await undone.start()
+    await superuser.execute("set local session_replication_role = replica")
+    await superuser.execute(_OTHERS_WAIT, payment)
+    await superuser.execute("analyze processor_calls, payment_splits")
+    await superuser.execute("set local role zerosum_app")
+    await superuser.execute("select set_config('zerosum.ledgers', $1, true)", f"{{{ledger_id}}}")
+    statement = f"explain (analyze, format json) {ACCOUNT_USES.find_statement(locked=False)}"
+    plan = json.loads(await superuser.fetchval(statement, [ledger_id], [fees]))
+    await undone.rollback()
+    nodes, read = [plan[0]["Plan"]], 0
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        if node.get("Relation Name") in ("processor_calls", "payment_splits"):
+            read += int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+    assert 1 <= read < 10, json.dumps(plan, indent=1)
 
 
 @pytest.mark.parametrize(

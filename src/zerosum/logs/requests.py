@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -38,6 +39,8 @@ _MADE = re.compile(rb'\{"id":"(pay_[0-9a-f-]{36})"')
 LINES_PER_SECOND_MAX = 100
 """Of slow and refused requests. A line costs as much as a refusal: where there are thousands they tell nothing more."""
 
+LEFT_OUT_TOLD_EVERY_SECONDS = 1.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -63,14 +66,23 @@ class RequestLog:
     def _has_room(self) -> bool:
         now = self._now()
         if now - self._second_began >= 1.0:
-            left_out = self._left_out
-            self._second_began, self._lines, self._left_out = now, 0, 0
-            if left_out:
-                _log.warning("more requests were slow or refused than are told", extra={"occurrences": left_out})
+            self._second_began, self._lines = now, 0
         has_room = self._lines < LINES_PER_SECOND_MAX
         self._lines += has_room
         self._left_out += not has_room
         return has_room
+
+    async def write_forever(self) -> None:
+        """Until cancelled. How many were left out is told soon, though nobody may be refused after them."""
+        while True:
+            await asyncio.sleep(LEFT_OUT_TOLD_EVERY_SECONDS)
+            await self.write()
+
+    async def write(self) -> None:
+        """How many were left out since the last time."""
+        left_out, self._left_out = self._left_out, 0
+        if left_out:
+            _log.warning("more requests were slow or refused than are told", extra={"occurrences": left_out})
 
 
 def make_request_log(logged: LoggedRequests, slow_seconds: float) -> RequestLog | None:

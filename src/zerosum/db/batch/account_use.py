@@ -5,11 +5,18 @@ from __future__ import annotations
 from zerosum.db.batch.record_sets import Column, RecordSet, uuids
 from zerosum.domain.payments.closing import ACCOUNT_USE, USES_TOLD, AccountUse
 
-_PARTS = f"""(select one.id from processor_calls one join payment_splits part
-    on part.ledger_id = one.ledger_id and part.payment_id = coalesce(one.refunded_payment_id, one.id)
-    where one.ledger_id = account.ledger_id and one.entry_id is null and part.account_id = account.id
+_PARTS = f"""(select payment_id from payment_splits part
+    where part.ledger_id = account.ledger_id and part.account_id = account.id and part.pending
     limit {USES_TOLD + 1})"""  # noqa: S608 - made of constants only
-"""The processor calls that wait, of payments of which the account gets a part."""
+"""The processor calls that wait, of payments of which the account gets a part: they have the ids of their payments."""
+
+_PARTS_GIVEN_BACK = f"""(select one.id from payment_splits part cross join lateral (
+        select id from processor_calls call where call.ledger_id = part.ledger_id
+        and call.refunded_payment_id = part.payment_id and call.entry_id is null offset 0
+    ) as one
+    where part.ledger_id = account.ledger_id and part.account_id = account.id and part.refunding is not null
+    limit {USES_TOLD + 1})"""  # noqa: S608 - made of constants only
+"""Those of refunds of which it gives back a part."""
 
 
 def _those_of(table: str, condition: str, *besides: str) -> str:
@@ -26,7 +33,7 @@ _USES = (
     _those_of("holds", "status = 'open'"),
     _those_of("scheduled_payments", "status = 'scheduled'"),
     _those_of("disputes", "status in ('open', 'under_review')"),
-    _those_of("processor_calls", "entry_id is null", _PARTS),
+    _those_of("processor_calls", "entry_id is null", _PARTS, _PARTS_GIVEN_BACK),
 )
 
 ACCOUNT_USES = RecordSet(

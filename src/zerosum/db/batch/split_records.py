@@ -24,6 +24,7 @@ def _split(row: Sequence[Any]) -> Split:
         refunded=optional_amount(row[10]),
         approved=optional_amount(row[11]),
         refunding=optional_amount(row[12]),
+        pending=bool(row[13]),
     )
 
 
@@ -43,7 +44,8 @@ SPLITS = RecordSet(
         Column("refunded", "text", lambda split: optional_text(split.refunded), "numeric"),
         Column("approved", "text", lambda split: optional_text(split.approved), "numeric"),
         Column("refunding", "text", lambda split: optional_text(split.refunding), "numeric"),
+        Column("pending", "bool", lambda split: split.pending or None),
     ),
-    changing=("refunded", "approved", "refunding"),
+    changing=("refunded", "approved", "refunding", "pending"),
     read=_split,
 )

@@ -35,7 +35,7 @@ with page as materialized (
 )
 select split.payment_id, split.place, split.id, split.account_id, split.called, split.rule, split.value,
        split.currency, split.amount::text as amount, split.refunded::text as refunded,
-       split.approved::text as approved, split.refunding::text as refunding, account.code,
+       split.approved::text as approved, split.refunding::text as refunding, split.pending, account.code,
        payment.id is not null as has_payment, payment.currency as payment_currency,
        payment.amount::text as payment_amount, payment.payer_id, payment.payee_id,
        call.id is not null as is_outside, call.entry_id is not null as is_settled,

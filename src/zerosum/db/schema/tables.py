@@ -422,8 +422,17 @@ payment_splits = Table(
     Column("refunded", Numeric),  # in all; None: nothing
     Column("approved", Numeric),  # what he got, where a processor has carried out a part and that makes it another
     Column("refunding", Numeric),  # what a processor was asked to give back and has not answered; None: nothing
+    Column("pending", Boolean),  # its processor has not said yet what becomes of the payment; None: nothing is pending
     PrimaryKeyConstraint("ledger_id", "id", name="payment_splits_pkey"),
     Index("payment_splits_of_payment", "ledger_id", "payment_id", "place", unique=True),
+    # Whoever closes an account asks of which payments it gets, or gives back, a part that is pending.
+    Index(
+        "payment_splits_pending",
+        "ledger_id",
+        "account_id",
+        "payment_id",
+        postgresql_where=text("pending or refunding is not null"),
+    ),
     CheckConstraint("amount >= 0", name="payment_splits_amount_not_negative"),
     CheckConstraint("approved >= 0 and refunding > 0", name="payment_splits_outside_not_negative"),
     CheckConstraint(
@@ -1865,7 +1874,7 @@ GRANTS: dict[Table, str] = {
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
     "fee_house_rules, respond_by)",
     dispute_changes: "insert",
-    payment_splits: "insert, update (refunded, approved, refunding)",
+    payment_splits: "insert, update (refunded, approved, refunding, pending)",
     entry_conditions: "insert",
     refunds: "insert",
     exchanges: "insert",

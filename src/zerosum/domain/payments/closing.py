@@ -22,6 +22,7 @@ from zerosum.domain.payments.disputes import DISPUTE, Dispute
 from zerosum.domain.payments.holds import HOLD, Hold, HoldStatus
 from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, ProcessorCall
 from zerosum.domain.payments.schedules import SCHEDULED_PAYMENT, ScheduledPayment, ScheduleStatus
+from zerosum.domain.payments.splits import SPLITS_MAX, split_key
 
 ACCOUNT_USE = "account_use"
 """The record of what still names an account, known by the account's id. It is read, and written nowhere."""
@@ -82,8 +83,23 @@ class CloseAccount(ChangeStatus):
 
     def _seen(self, book: Book) -> Iterator[tuple[str, UUID, bool]]:
         for key, record in book.records.items():
-            if key.kind in _KINDS and self.account_id in (record.payer_id, record.payee_id):
+            if key.kind in _KINDS and (
+                self.account_id in (record.payer_id, record.payee_id) or self._has_part(record, book)
+            ):
                 yield _KINDS[key.kind], record.id, _is_open(record)
+
+    def _has_part(self, record: object, book: Book) -> bool:
+        """Of a payment that its processor is asked for, or of what it is asked to give back of one."""
+        if not isinstance(record, ProcessorCall):
+            return False
+        payment_id = record.refunded_payment_id or record.id
+        for place in range(SPLITS_MAX + 1):
+            split = book.records.get(split_key(self.ledger_id, payment_id, place))
+            if split is None:
+                return False
+            if split.asked.account_id == self.account_id and (record.parts is None or record.parts[place]):
+                return True
+        return False
 
 
 def _is_open(record: Hold | ScheduledPayment | Dispute | ProcessorCall) -> bool:

@@ -66,7 +66,7 @@ class ProposeInParts(ProposePayment):
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = ProposePayment.decide(self, book, posted_at)
-        put_splits(book, self.splits)
+        put_splits(book, [replace(split, pending=True) for split in self.splits])
         posted.resource = SplitPayment(posted.resource, self.splits)
         return posted
 
@@ -91,17 +91,14 @@ class SettleInParts(SettlePayment):
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = SettlePayment.decide(self, book, posted_at)
         call: ProcessorCall = posted.resource
+        splits = [replace(split, pending=False) for split in self._splits(book)]
         if call.approved is not None:
-            splits = self._splits(book)
             paid = _carried_out(splits, call, Money(call.approved, call.money.currency))
-            put_splits(
-                book,
-                [
-                    replace(split, approved=amount)
-                    for split, amount in zip(splits, paid, strict=True)
-                    if amount != split.amount
-                ],
-            )
+            splits = [
+                split if amount == split.amount else replace(split, approved=amount)
+                for split, amount in zip(splits, paid, strict=True)
+            ]
+        put_splits(book, splits)
         return posted
 
     def promised(self, call: ProcessorCall, book: Book) -> Parts:

@@ -73,6 +73,8 @@ class Split:
     """What he got, where the payment's processor has carried out a part and that makes it another amount."""
     refunding: Decimal | None = None
     """What he is to give back by refunds that the processor was asked for and has not answered; None: nothing."""
+    pending: bool = False
+    """The payment's processor has not said yet what becomes of it: so much is pending for him."""
 
     @property
     def paid(self) -> Decimal:

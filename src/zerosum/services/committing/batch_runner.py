@@ -24,7 +24,16 @@ from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_connections import LaneConnections
 from zerosum.services.committing.lane_loop import CommitterStats
-from zerosum.services.committing.work import Answers, Work, committing, needs_of, opened_in, stands_apart, windows_of
+from zerosum.services.committing.work import (
+    Answers,
+    Work,
+    committing,
+    forget_told,
+    needs_of,
+    opened_in,
+    stands_apart,
+    windows_of,
+)
 from zerosum.services.requests.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
@@ -313,10 +322,7 @@ class BatchRunner:
         """It is committed: the answers may go, but not before the cached balances are true."""
         self._is_reachable = True
         self._stats.tally.count(works, answers)
-        for work in works:
-            # As hardly ever: no keys are gathered for nothing. Whoever was told meanwhile that nobody knows asks again.
-            if work.unknown_keys and not work.is_answered:
-                work.unknown_keys.forget(work.keys)
+        forget_told(works, answers)
         self._answering.begin(works, answers, states)
 
     async def _free(

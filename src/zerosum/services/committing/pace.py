@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from uuid import UUID
 
@@ -9,6 +10,11 @@ from zerosum.services.committing.fair_queue import FairQueue
 
 MEMORY = 0.9
 """What a batch counts when the next one has landed: the last ten or twenty say how fast it goes."""
+
+LAST = 3
+STALL_ENDED = 2.0
+"""Where the last three together went so much faster than all of them, whatever made those slow is over: a pause of
+PostgreSQL of a second would make the next ten look slow. Three, for two may be on their way and land together."""
 
 
 class Pace:
@@ -18,12 +24,19 @@ class Pace:
         self._commands = 0.0
         self._seconds = 0.0
         self._landed_at = 0.0
+        self._last: deque[tuple[int, float]] = deque(maxlen=LAST)
 
     def landed(self, commands: int, begun: float, now: float) -> None:
         """Those that were carried out meanwhile share the time; nothing counts in which nobody was at work."""
+        seconds = now - max(begun, self._landed_at)
         self._commands = MEMORY * self._commands + commands
-        self._seconds = MEMORY * self._seconds + now - max(begun, self._landed_at)
+        self._seconds = MEMORY * self._seconds + seconds
         self._landed_at = now
+        self._last.append((commands, seconds))
+        last_commands = sum(number for number, _ in self._last)
+        last_seconds = sum(one for _, one in self._last)
+        if STALL_ENDED * last_seconds * self._commands < last_commands * self._seconds and len(self._last) == LAST:
+            self._commands, self._seconds = last_commands, last_seconds
 
     def seconds_for(self, commands: int) -> float:
         return commands * self._seconds / self._commands if self._commands else 0.0

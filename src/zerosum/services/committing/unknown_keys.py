@@ -3,8 +3,9 @@ may say that nothing was done.
 
 All processes of one service remember them together, in memory that was shared before they were forked: whichever of
 them is asked again answers the same. A key is forgotten by the first transaction that looks it up, commits, and has
-somebody to tell. What cannot be remembered like this, processes of other machines among it, is told in
-docs/OPERATIONS.md.
+somebody to tell. Of one that was found to be used before that (`unknown_lookup.py`) refusals still say that it is not
+known, and nobody else looks for it. What cannot be remembered like this, processes of other machines among it, is told
+in docs/OPERATIONS.md.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ PLACES = 1 << 17
 PROBES = 16
 """So many places a key may be in. Where all are taken the first is given to it, and an older key is lost."""
 
+ADDED_MAX = 10_000
+"""So many are kept to be looked up. Those beyond are unknown until they are asked for."""
+
 WORD = 8
 
 Key = tuple[UUID, str]
@@ -38,23 +42,50 @@ class UnknownKeys:
     """
 
     def __init__(self) -> None:
-        self._keys, self._texts = _Words(), _Words()
+        self._keys, self._used, self._texts = _Words(), _Words(), _Words()
+        self._added: dict[Key, None] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._keys) + len(self._used)
+
+    @property
+    def may_be_unused(self) -> bool:
+        """Whether there are others than those that were found used: any payment may be the one that was asked for."""
+        return bool(self._keys)
 
     def add(self, keys: Collection[Key]) -> None:
-        self._keys.add(map(_word, keys))
+        new = [key for key in keys if not self._used.has_any([_word(key)])] if self._used else keys
+        self._keys.add(map(_word, new))
         self._texts.add(_text_word(text) for _, text in keys)
+        for key in new:
+            if len(self._added) < ADDED_MAX:
+                self._added[key] = None
+
+    def added_here(self) -> Collection[Key]:
+        """By this process, since it was asked the last time."""
+        added, self._added = self._added, {}
+        return added
+
+    def are_used(self, keys: Iterable[Key]) -> None:
+        """They were found. Who asks again is answered again, and a refusal may still not say that nothing was done."""
+        words = [word for word in map(_word, keys) if self._keys.has_any([word])]
+        self._used.add(words)
+        self._keys.forget(words)
 
     def forget(self, keys: Collection[Key]) -> None:
-        if not self._keys and not self._texts:  # as always, but after an outage
+        if not self and not self._texts:  # as always, but after an outage
             return
-        self._keys.forget(map(_word, keys))
+        words = [*map(_word, keys)]
+        for some in (self._keys, self._used):
+            if some:
+                some.forget(words)
         self._texts.forget(_text_word(text) for _, text in keys)
 
     def has_any(self, keys: Iterable[Key]) -> bool:
-        return bool(self._keys) and self._keys.has_any(map(_word, keys))
+        if not self:
+            return False
+        words = [*map(_word, keys)]
+        return self._keys.has_any(words) or self._used.has_any(words)
 
     def has_text(self, text: str) -> bool:
         """In whichever ledger."""

@@ -14,7 +14,7 @@ from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnkn
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.book import LedgerCommand
-from zerosum.domain.ledger.outcome import Answer, Refused
+from zerosum.domain.ledger.outcome import Answer, Refused, Replayed
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.traces import Origins, TraceOrigin, of_each
@@ -156,6 +156,22 @@ def committing(works: Sequence[Work]) -> Iterator[None]:
             for work in works:
                 work.unknown_keys.add(work.keys)
         raise
+
+
+def forget_told(works: Sequence[Work], answers: Sequence[Answers]) -> None:
+    """They are committed and about to be told. Whoever was told meanwhile that nobody knows asks again."""
+    unknown = works[0].unknown_keys
+    if not unknown:  # As hardly ever it is not: no keys are gathered for nothing.
+        return
+    for work, answer in zip(works, answers, strict=True):
+        if not work.is_answered and (unknown.may_be_unused or _was_used(answer)):
+            unknown.forget(work.keys)
+
+
+def _was_used(answers: Answers) -> bool:
+    """Whether one of its keys was used before."""
+    told = answers[1:] if isinstance(answers, tuple) else answers
+    return any(isinstance(one, Replayed) or (isinstance(one, Refused) and one.is_replay) for one in told)
 
 
 def refusal_in(refused: Refused) -> DomainError:

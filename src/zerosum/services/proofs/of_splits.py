@@ -81,7 +81,7 @@ def _fault_of(splits: Sequence[Any]) -> str | None:
         return "has splits that are not what their rules make of what its processor has carried out"
     if paid != [Fraction(split.credited or 0) for split in splits] or first.credits != sum(map(bool, paid)):
         return "has splits that are not what its journal entry moved"
-    if first.is_outside and _is_pending_otherwise(first, splits):
+    if _is_pending_otherwise(first, splits):
         return "has splits that are not what was pending for each"
     if any(
         (Decimal(split.refunded or 0), Decimal(split.refunding or 0))
@@ -112,9 +112,11 @@ def _paid(first: Any, splits: Sequence[Any], shares: list[Fraction], places: int
 
 
 def _is_pending_otherwise(first: Any, splits: Sequence[Any]) -> bool:
+    waits = first.is_outside and not first.is_settled
     return any(
-        Decimal(split.placed or 0) != Decimal(split.amount)
-        or (first.is_settled and Decimal(split.freed or 0) != Decimal(split.amount))
+        bool(split.pending) != waits
+        or (first.is_outside and Decimal(split.placed or 0) != Decimal(split.amount))
+        or (first.is_outside and first.is_settled and Decimal(split.freed or 0) != Decimal(split.amount))
         for split in splits
     )
 
