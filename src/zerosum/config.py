@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zerosum.adapters.address_guard import AddressGuard
 from zerosum.adapters.mail_server import MailServer, MailServerWrong
+from zerosum.adapters.object_store import StoreAddress
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.console_roles import Role
@@ -218,6 +219,10 @@ class Settings(BaseSettings):
     """Where the worker leaves the heads of all chains, a file a day."""
     checkpoints_dir: Path | None = None
     """Where the worker leaves signed checkpoints, a file a ledger."""
+    checkpoints_store: str | None = None
+    """The same in an object store: https://host/bucket/prefix?region=…&retained_days=…"""
+    checkpoints_store_key_id: str | None = None
+    checkpoints_store_secret: SecretStr | None = None
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
     statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
@@ -350,6 +355,10 @@ class Settings(BaseSettings):
         if self.smtp_password is not None and self.smtp_password.get_secret_value() and not self.smtp_user:
             raise ValueError("ZEROSUM_SMTP_PASSWORD needs ZEROSUM_SMTP_USER: whose it is")
         self.mail_server()
+        if self.checkpoints_store and not (self.checkpoints_store_key_id and self.checkpoints_store_secret):
+            raise ValueError(
+                "ZEROSUM_CHECKPOINTS_STORE needs ZEROSUM_CHECKPOINTS_STORE_KEY_ID and ZEROSUM_CHECKPOINTS_STORE_SECRET"
+            )
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
@@ -359,6 +368,13 @@ class Settings(BaseSettings):
     def _is_mail_address(cls, value: str | None) -> str | None:
         if value and not is_address(value):
             raise ValueError("must be a plain address like alerts@example.com")
+        return value
+
+    @field_validator("checkpoints_store")
+    @classmethod
+    def _is_object_store(cls, value: str | None) -> str | None:
+        if value:
+            StoreAddress.parse(value)
         return value
 
     @field_validator("mail_recipient_domains", mode="after")
@@ -454,6 +470,13 @@ class Settings(BaseSettings):
             return MailServer.parse(self.smtp_url, user=self.smtp_user, password=password, ca=self.smtp_ca)
         except MailServerWrong as error:
             raise ValueError(f"ZEROSUM_SMTP_URL {error}") from None
+
+    def checkpoint_store(self) -> tuple[StoreAddress, str, SecretStr] | None:
+        """Where it is, who we are there, and what shows it; None where checkpoints go to no object store."""
+        key_id, secret = self.checkpoints_store_key_id, self.checkpoints_store_secret
+        if not self.checkpoints_store or key_id is None or secret is None:
+            return None
+        return StoreAddress.parse(self.checkpoints_store), key_id, secret
 
     def mail_limits(self) -> MailLimits | None:
         """None where no mails are sent."""
