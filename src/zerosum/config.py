@@ -355,10 +355,6 @@ class Settings(BaseSettings):
         if self.smtp_password is not None and self.smtp_password.get_secret_value() and not self.smtp_user:
             raise ValueError("ZEROSUM_SMTP_PASSWORD needs ZEROSUM_SMTP_USER: whose it is")
         self.mail_server()
-        if self.checkpoints_store and not (self.checkpoints_store_key_id and self.checkpoints_store_secret):
-            raise ValueError(
-                "ZEROSUM_CHECKPOINTS_STORE needs ZEROSUM_CHECKPOINTS_STORE_KEY_ID and ZEROSUM_CHECKPOINTS_STORE_SECRET"
-            )
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
@@ -472,10 +468,14 @@ class Settings(BaseSettings):
             raise ValueError(f"ZEROSUM_SMTP_URL {error}") from None
 
     def checkpoint_store(self) -> tuple[StoreAddress, str, SecretStr] | None:
-        """Where it is, who we are there, and what shows it; None where checkpoints go to no object store."""
-        key_id, secret = self.checkpoints_store_key_id, self.checkpoints_store_secret
-        if not self.checkpoints_store or key_id is None or secret is None:
+        """Where it is, who we are there, and what shows it; None where there is none. Raises SettingsError."""
+        if not self.checkpoints_store:
             return None
+        key_id, secret = self.checkpoints_store_key_id, self.checkpoints_store_secret
+        if not key_id or secret is None or not secret.get_secret_value():
+            raise SettingsError(
+                "ZEROSUM_CHECKPOINTS_STORE needs ZEROSUM_CHECKPOINTS_STORE_KEY_ID and ZEROSUM_CHECKPOINTS_STORE_SECRET"
+            )
         return StoreAddress.parse(self.checkpoints_store), key_id, secret
 
     def mail_limits(self) -> MailLimits | None:
