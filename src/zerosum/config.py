@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zerosum.adapters.address_guard import AddressGuard
 from zerosum.adapters.mail_server import MailServer, MailServerWrong
+from zerosum.adapters.object_store import StoreAddress
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.console_roles import Role
@@ -218,6 +219,10 @@ class Settings(BaseSettings):
     """Where the worker leaves the heads of all chains, a file a day."""
     checkpoints_dir: Path | None = None
     """Where the worker leaves signed checkpoints, a file a ledger."""
+    checkpoints_store: str | None = None
+    """The same in an object store: https://host/bucket/prefix?region=…&retained_days=…"""
+    checkpoints_store_key_id: str | None = None
+    checkpoints_store_secret: SecretStr | None = None
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
     statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
@@ -361,6 +366,13 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain address like alerts@example.com")
         return value
 
+    @field_validator("checkpoints_store")
+    @classmethod
+    def _is_object_store(cls, value: str | None) -> str | None:
+        if value:
+            StoreAddress.parse(value)
+        return value
+
     @field_validator("mail_recipient_domains", mode="after")
     @classmethod
     def _are_domains(cls, value: list[str]) -> list[str]:
@@ -454,6 +466,17 @@ class Settings(BaseSettings):
             return MailServer.parse(self.smtp_url, user=self.smtp_user, password=password, ca=self.smtp_ca)
         except MailServerWrong as error:
             raise ValueError(f"ZEROSUM_SMTP_URL {error}") from None
+
+    def checkpoint_store(self) -> tuple[StoreAddress, str, SecretStr] | None:
+        """Where it is, who we are there, and what shows it; None where there is none. Raises SettingsError."""
+        if not self.checkpoints_store:
+            return None
+        key_id, secret = self.checkpoints_store_key_id, self.checkpoints_store_secret
+        if not key_id or secret is None or not secret.get_secret_value():
+            raise SettingsError(
+                "ZEROSUM_CHECKPOINTS_STORE needs ZEROSUM_CHECKPOINTS_STORE_KEY_ID and ZEROSUM_CHECKPOINTS_STORE_SECRET"
+            )
+        return StoreAddress.parse(self.checkpoints_store), key_id, secret
 
     def mail_limits(self) -> MailLimits | None:
         """None where no mails are sent."""

@@ -14,6 +14,7 @@ import uvloop
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.mail_client import MailClient
+from zerosum.adapters.object_store import ObjectStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.adapters.under_way import UnderWay
 from zerosum.adapters.webhook_client import WebhookClient
@@ -51,6 +52,7 @@ from zerosum.services.file_versions import FileVersions
 from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proof_log.keeping import CheckpointKeeper
+from zerosum.services.proof_log.places import FolderPlace, StorePlace
 from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
@@ -81,6 +83,8 @@ MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
 KEPT_CHECKPOINTS_SECONDS = 10.0
+STORED_CHECKPOINTS_SECONDS = 30.0
+"""An object each, of whatever has come meanwhile."""
 SIGNED_CHECKPOINTS_SECONDS = 5.0
 """So long after it was posted a payment has its receipt, at the most, while the worker keeps up."""
 
@@ -232,8 +236,12 @@ def _proving(settings: Settings, database: Database, sealer: Sealer) -> list[Cho
     sealing = CheckpointSealing(database, CheckpointKeys(database, sealer), now)
     chores = [Chore("signed checkpoints", SIGNED_CHECKPOINTS_SECONDS, sealing.run_once)]
     if settings.checkpoints_dir:
-        keeper = CheckpointKeeper(database, settings.checkpoints_dir, now)
+        keeper = CheckpointKeeper(database, FolderPlace(settings.checkpoints_dir), now)
         chores.append(Chore("kept checkpoints", KEPT_CHECKPOINTS_SECONDS, keeper.run_once))
+    store = settings.checkpoint_store()
+    if store is not None:
+        keeper = CheckpointKeeper(database, StorePlace(ObjectStore(*store, now)), now)
+        chores.append(Chore("checkpoints in the object store", STORED_CHECKPOINTS_SECONDS, keeper.run_once))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     return chores

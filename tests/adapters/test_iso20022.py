@@ -18,7 +18,7 @@ from zerosum.adapters.processors.iso20022 import payouts as module
 from zerosum.adapters.processors.iso20022.folder import Folder, FolderBusy
 from zerosum.adapters.processors.iso20022.messages import is_iban, plain
 from zerosum.adapters.processors.iso20022.payouts import FilePayouts, PayoutOptions, end_to_end_id, make_payouts
-from zerosum.adapters.processors.iso20022.safe_xml import DEPTH_MAX
+from zerosum.adapters.safe_xml import DEPTH_MAX
 
 IBAN = "DE89370400440532013000"
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

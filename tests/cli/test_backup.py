@@ -25,6 +25,7 @@ from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.proof_log.keeping import CheckpointKeeper
+from zerosum.services.proof_log.places import FolderPlace
 from zerosum.services.proof_log.sealing import CheckpointSealing
 
 pytestmark = pytest.mark.xdist_group("backup")
@@ -111,7 +112,7 @@ async def _keep_checkpoint(running: Installation, kept: Path, *, entries: int) -
     settings = installation_settings(running.folder, database_url=url)
     database = Database(make_engine(url, pool_size=1))
     keys = CheckpointKeys(database, Sealer(database, MasterKeys(*settings.master_key_pairs()), now))
-    sealing, keeper = CheckpointSealing(database, keys, now), CheckpointKeeper(database, kept, now)
+    sealing, keeper = CheckpointSealing(database, keys, now), CheckpointKeeper(database, FolderPlace(kept), now)
     ledger_id = LedgerId(parse_id(Prefix.LEDGER, running.credentials["ledger"]))
 
     async def sealed() -> int:

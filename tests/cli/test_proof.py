@@ -19,6 +19,7 @@ from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.proof_log.keeping import CheckpointKeeper
+from zerosum.services.proof_log.places import FolderPlace
 from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.verifier import standalone
 
@@ -40,7 +41,7 @@ async def test_a_ledger_is_checked_where_the_service_is_not(servers: Servers, tm
     async with tampered_books(servers) as books:
         keys = CheckpointKeys(books.database, Sealer(books.database, MasterKeys("test", {"test": SECRET}), now))
         sealing = CheckpointSealing(books.database, keys, now)
-        keeper = CheckpointKeeper(books.database, tmp_path, now)
+        keeper = CheckpointKeeper(books.database, FolderPlace(tmp_path), now)
 
         async def kept() -> int:
             await sealing.seal(books.ledger_id)

@@ -35,6 +35,8 @@ OF_COMPOSE = {"database_url", "migration_database_url", "redis_url", "host", "po
 """The compose file itself or the image sets them."""
 OF_UP = {"data_dir", "backup_dir", "postgres_bin", "redis_bin", "metrics_dir"}
 """For `zerosum up`, or of no use in a container."""
+OF_THE_WORKER = {"checkpoints_store", "checkpoints_store_key_id", "checkpoints_store_secret"}
+"""Who answers callers has no business there."""
 
 UNITS = sorted((TOP / "deploy" / "systemd").glob("*.service"))
 EXPOSURE_MAX = 2.0
@@ -122,7 +124,7 @@ def test_the_example_shows_no_secret_and_all_that_must_be_there() -> None:
 
 
 def test_every_setting_reaches_the_api_through_the_compose_file() -> None:
-    wanted = {f"ZEROSUM_{name.upper()}" for name in set(Settings.model_fields) - OF_COMPOSE - OF_UP}
+    wanted = {f"ZEROSUM_{name.upper()}" for name in set(Settings.model_fields) - OF_COMPOSE - OF_UP - OF_THE_WORKER}
     missing = wanted - set(SERVICES["api"]["environment"])
     assert not missing, f"{missing}: add them to the environment of `api` in docker-compose.yml, without a value."
 
@@ -132,6 +134,7 @@ def test_every_setting_that_the_worker_reads_reaches_it_through_the_compose_file
     text = (TOP / "src/zerosum/worker.py").read_text(encoding="utf-8")
     read = set(re.findall(r"settings\.([a-z_]+)", text))
     wanted = {f"ZEROSUM_{name.upper()}" for name in read & set(Settings.model_fields)}
+    wanted |= {f"ZEROSUM_{name.upper()}" for name in OF_THE_WORKER}
     missing = wanted - set(SERVICES["worker"]["environment"])
     assert not missing, f"{missing}: add them to the environment of `worker` in docker-compose.yml."
 

@@ -11,6 +11,7 @@ from tests.services.test_signed_checkpoints import sealed
 from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.proof_log.keeping import CheckpointKeeper
+from zerosum.services.proof_log.places import FolderPlace
 from zerosum.services.proofs.kept_age import SEALED_BEFORE, age_of
 
 
@@ -21,7 +22,7 @@ async def test_what_is_missing_is_age_or_wrong_by_the_time_the_database_has_come
         first = (await sealed(books))[-1]
         await books.pay(2)
         last = (await sealed(books))[-1]
-        await CheckpointKeeper(books.database, tmp_path, now).keep(books.ledger_id)
+        await CheckpointKeeper(books.database, FolderPlace(tmp_path), now).keep(books.ledger_id)
         kept = (tmp_path / f"{render_id(Prefix.LEDGER, books.ledger_id)}.checkpoints").read_text()
 
         newest = await age_of(books.database, kept, last.sealed_at + timedelta(days=1))

@@ -27,6 +27,7 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.proof_log import sealing as sealing_module
 from zerosum.services.proof_log.export import ledger_export
 from zerosum.services.proof_log.keeping import CheckpointKeeper
+from zerosum.services.proof_log.places import FolderPlace
 from zerosum.services.proof_log.proofs import inclusion_proof
 from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.services.proofs.kept_checkpoints import CheckpointsUnreadable, compare_checkpoints
@@ -201,7 +202,7 @@ async def test_what_is_tampered_with_is_found(books: Books, monkeypatch: pytest.
 
 async def test_a_tail_that_was_cut_off_is_found_by_what_was_kept(books: Books, tmp_path: Path) -> None:
     made = await sealed(books)
-    keeper = CheckpointKeeper(books.database, tmp_path, now)
+    keeper = CheckpointKeeper(books.database, FolderPlace(tmp_path), now)
     assert await keeper.run_once() >= len(made)
     assert await keeper.run_once() == 0
     name = render_id(Prefix.LEDGER, books.ledger_id)
@@ -218,7 +219,7 @@ async def test_a_tail_that_was_cut_off_is_found_by_what_was_kept(books: Books, t
     assert await found_wrong(books) == []
     report = await compare_checkpoints(books.database, file.read_text())
     assert [one.what for one in report.breaks] == [f"the kept checkpoint of size {made[-1].size} is not there"]
-    again = CheckpointKeeper(books.database, tmp_path, now)
+    again = CheckpointKeeper(books.database, FolderPlace(tmp_path), now)
     before = file.read_bytes()
     await again.keep(books.ledger_id)
     assert file.read_bytes() == before
@@ -236,13 +237,13 @@ async def test_a_folder_that_is_not_there_is_told_and_not_made(books: Books, tmp
     await sealed(books)
     away = tmp_path / "mount"
     with pytest.raises(NotADirectoryError, match="no checkpoint leaves the database"):
-        await CheckpointKeeper(books.database, away, now).run_once()
+        await CheckpointKeeper(books.database, FolderPlace(away), now).run_once()
     assert not away.exists()
 
 
 async def test_a_note_that_was_cut_off_by_a_crash_is_taken_off(books: Books, tmp_path: Path) -> None:
     made = await sealed(books)
-    keeper = CheckpointKeeper(books.database, tmp_path, now)
+    keeper = CheckpointKeeper(books.database, FolderPlace(tmp_path), now)
     await keeper.keep(books.ledger_id)
     file = tmp_path / f"{render_id(Prefix.LEDGER, books.ledger_id)}.checkpoints"
     whole = file.read_bytes()
@@ -255,7 +256,7 @@ async def test_a_note_that_was_cut_off_by_a_crash_is_taken_off(books: Books, tmp
         file.write_bytes(whole + torn)
         await books.pay(1)
         await sealed(books)
-        await CheckpointKeeper(books.database, tmp_path, now).keep(books.ledger_id)
+        await CheckpointKeeper(books.database, FolderPlace(tmp_path), now).keep(books.ledger_id)
         assert file.read_bytes().startswith(whole)
         whole = file.read_bytes()
         assert whole.count(b"sealed_at") > len(made)
@@ -280,7 +281,7 @@ async def test_an_export_is_checked_link_by_link_without_the_service(
     books: Books, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await sealed(books)
-    await CheckpointKeeper(books.database, tmp_path, now).keep(books.ledger_id)
+    await CheckpointKeeper(books.database, FolderPlace(tmp_path), now).keep(books.ledger_id)
     name = render_id(Prefix.LEDGER, books.ledger_id)
     kept, keys, export = tmp_path / f"{name}.checkpoints", str(tmp_path / f"{name}.keys"), tmp_path / "export.jsonl"
     await exported(books, export)
@@ -323,7 +324,7 @@ async def test_books_that_were_recomputed_from_end_to_end_are_found_by_what_was_
 ) -> None:
     """Somebody with every right and our own code writes other books, chains and all: they are right within."""
     await sealed(books)
-    await CheckpointKeeper(books.database, tmp_path, now).keep(books.ledger_id)
+    await CheckpointKeeper(books.database, FolderPlace(tmp_path), now).keep(books.ledger_id)
     name = render_id(Prefix.LEDGER, books.ledger_id)
     kept, keys = tmp_path / f"{name}.checkpoints", str(tmp_path / f"{name}.keys")
     # A log of its own over the same books, but for the last payment, signed by a key of the forger's.

@@ -1,17 +1,14 @@
 """The worker leaves signed checkpoints outside of the database, where others copy them away.
 
-In the folder lie for each ledger `led_….checkpoints`, which only grows, and `led_….keys`, the keys it is checked with.
-Before anything is added, the newest checkpoint of the file is looked for in the database: where it is not there, or is
-another, somebody has rewritten the log. That is told, and nothing more is added.
+Before anything is added, the newest checkpoint that was kept is looked for in the database: where it is not there, or
+is another, somebody has rewritten the log. That is told, and nothing more is added.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
 from zerosum.db.engine import Database
@@ -24,7 +21,8 @@ from zerosum.services.audit import audit_record, write_audit
 from zerosum.services.proof_log.checkpoints import keys_by_id
 from zerosum.services.proof_log.documents import key_of, note_of
 from zerosum.services.proof_log.every_log import slices_of_logs
-from zerosum.services.proof_log.kept_file import KeptFile, kept_file, size_and_root
+from zerosum.services.proof_log.kept_file import size_and_root
+from zerosum.services.proof_log.places import Kept, Place
 from zerosum.services.requests.caller import Caller
 
 CHECKPOINTS_AT_ONCE = 100
@@ -37,21 +35,20 @@ _log = logging.getLogger(__name__)
 
 
 class CheckpointKeeper:
-    """`folder` must be there. What is in memory is only how far each file has come."""
+    """What is in memory is only how far each log has been kept."""
 
-    def __init__(self, database: Database, folder: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, place: Place, now: Callable[[], datetime]) -> None:
         self._database = database
-        self._folder = folder
+        self._place = place
         self._now = now
         self._kept: dict[UUID, int] = {}
-        """The number of the newest checkpoint in each file."""
+        """The number of the newest checkpoint that was kept of each."""
         self._told: set[UUID] = set()
         """Ledgers whose log was rewritten."""
 
     async def run_once(self) -> int:
-        """How many were added. Raises OSError where the folder is not there: it may be a mount that is away."""
-        if not await asyncio.to_thread(self._folder.is_dir):
-            raise NotADirectoryError(f"{self._folder}: there is no such folder, so no checkpoint leaves the database")
+        """How many were added. Raises OSError where the place is not there."""
+        await self._place.check()
         added = 0
         for ledger_id in await self._behind():
             with apart(_log, "the checkpoints of %s are kept later", origin(ledger_id)):
@@ -59,14 +56,14 @@ class CheckpointKeeper:
         return added
 
     async def keep(self, ledger_id: UUID) -> int:
-        """How many checkpoints of one ledger were added to its file."""
+        """How many checkpoints of one ledger were added to what was kept of it."""
         name = origin(ledger_id).partition("/")[2]
-        await self._keep_keys(ledger_id, self._folder / f"{name}.keys")
-        with kept_file(self._folder / f"{name}.checkpoints") as file:
-            return 0 if file is None else await self._add(ledger_id, file)
+        await self._place.keep_keys(name, await self._keys(ledger_id))
+        async with self._place.checkpoints(name) as kept:
+            return 0 if kept is None else await self._add(ledger_id, kept)
 
     async def _behind(self) -> list[UUID]:
-        """Whose newest checkpoint is not in its file yet, as far as is known."""
+        """Whose newest checkpoint is not kept yet, as far as is known."""
         found: list[UUID] = []
         for some in await slices_of_logs(self._database):
             async with self._database.work(*some) as connection:
@@ -75,23 +72,23 @@ class CheckpointKeeper:
             found += [one for one in some if newest.get(one, 0) != self._kept.get(one, 0)]
         return found
 
-    async def _add(self, ledger_id: UUID, file: KeptFile) -> int:
-        after = await self._number_of(ledger_id, file.last_note)
+    async def _add(self, ledger_id: UUID, kept: Kept) -> int:
+        after = await self._number_of(ledger_id, kept.last_note)
         if after is None:
-            await self._tell(ledger_id, file.last_note or "")
+            await self._tell(ledger_id, kept.last_note or "")
             return 0
         added = 0
         for _ in range(PAGES_MAX):
             page, notes = await self._next(ledger_id, after)
             if not page:
                 break
-            await asyncio.to_thread(file.append, notes)
+            await kept.append(notes)
             after, added = page[-1].number, added + len(page)
         self._kept[ledger_id] = after
         return added
 
     async def _number_of(self, ledger_id: UUID, note: str | None) -> int | None:
-        """Of the checkpoint that the file ends with: 0 where there is none yet, None where the database has another."""
+        """Of the newest checkpoint that was kept: 0 where there is none yet, None where the database has another."""
         if note is None:
             return 0
         size, root = size_and_root(note)
@@ -107,11 +104,10 @@ class CheckpointKeeper:
             keys = await keys_by_id(connection)
         return page, [note_of(one, keys[one.key_id]) for one in page]
 
-    async def _keep_keys(self, ledger_id: UUID, path: Path) -> None:
-        """Written anew where there is another key, as a whole."""
+    async def _keys(self, ledger_id: UUID) -> str:
+        """What its checkpoints are checked with, a line each."""
         async with self._database.work(SERVICE_LEDGER) as connection:
-            content = "".join(f"{key_of(ledger_id, key)}\n" for key in (await keys_by_id(connection)).values())
-        _replace(path, content)
+            return "".join(f"{key_of(ledger_id, key)}\n" for key in (await keys_by_id(connection)).values())
 
     async def _tell(self, ledger_id: UUID, note: str) -> None:
         """Once a process: it does not go away by itself."""
@@ -124,10 +120,3 @@ class CheckpointKeeper:
         await write_audit(
             self._database, audit_record(AuditType.DIFFERENCE_FOUND, caller, self._now(), resource=None, reason=what)
         )
-
-
-def _replace(path: Path, content: str) -> None:
-    if not path.exists() or path.read_text("utf-8") != content:
-        new = path.with_name(f"{path.name}.new")
-        new.write_text(content, "utf-8")
-        new.replace(path)

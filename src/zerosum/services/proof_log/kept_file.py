@@ -6,6 +6,7 @@ is added, and whatever was said to be written is on the disk.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import re
@@ -41,8 +42,11 @@ class KeptFile:
         begun = ends[-2] if len(ends) > 1 else 0
         self.last_note = tail[begun : ends[-1] - 1].decode() if ends else None
 
-    def append(self, notes: Sequence[str]) -> None:
+    async def append(self, notes: Sequence[str]) -> None:
         """All of them are on the disk afterwards. Raises OSError."""
+        await asyncio.to_thread(self._write, notes)
+
+    def _write(self, notes: Sequence[str]) -> None:
         content = "".join(f"{note}\n" for note in notes).encode()
         written = os.write(self._descriptor, content)
         while written < len(content):

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from zerosum.adapters.processors.iso20022.safe_xml import FileWrong, name_of, named, namespace_of, text_at
+from zerosum.adapters.safe_xml import FileWrong, name_of, named, namespace_of, text_at
 
 SETTLED = frozenset({"ACSC", "ACCC"})
 """Of pain.002: it was carried out. All that is neither that nor RJCT is on its way."""

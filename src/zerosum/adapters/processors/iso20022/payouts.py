@@ -34,7 +34,7 @@ from zerosum.adapters.processors.iso20022.messages import (
     pain001,
     plain,
 )
-from zerosum.adapters.processors.iso20022.safe_xml import FileWrong, read_xml
+from zerosum.adapters.safe_xml import FileWrong, read_xml
 
 BATCH_MAX = 10_000
 """Payouts of one message; what is left over is for the next run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -18,9 +18,15 @@ class FileWrong(ValueError):
 
 
 def read_xml(path: Path) -> Element:
-    """The root; names of elements are `namespace}name`. Raises FileWrong, OSError."""
+    """As `parsed_xml`. Raises FileWrong, OSError."""
     if path.stat().st_size > FILE_BYTES_MAX:
         raise FileWrong(f"{path.name} is larger than {FILE_BYTES_MAX} bytes")
+    with path.open("rb") as file:
+        return parsed_xml(path.name, iter(lambda: file.read(_READ_BYTES), b""))
+
+
+def parsed_xml(what: str, parts: Iterable[bytes]) -> Element:
+    """The root; names of elements are `namespace}name`. Raises FileWrong, which begins with `what`."""
     builder, depth = TreeBuilder(), 0
     parser = expat.ParserCreate(namespace_separator="}")
 
@@ -28,7 +34,7 @@ def read_xml(path: Path) -> Element:
         nonlocal depth
         depth += 1
         if depth > DEPTH_MAX:
-            raise FileWrong(f"{path.name} is nested deeper than {DEPTH_MAX}")
+            raise FileWrong(f"{what} is nested deeper than {DEPTH_MAX}")
         builder.start(name, attributes)
 
     def end(name: str) -> None:
@@ -37,22 +43,21 @@ def read_xml(path: Path) -> Element:
         builder.end(name)
 
     def refuse(*_: Any) -> NoReturn:
-        raise FileWrong(f"{path.name} has a DOCTYPE or an entity: such files are not read")
+        raise FileWrong(f"{what} has a DOCTYPE or an entity: such files are not read")
 
     calls = {"StartElement": start, "EndElement": end, "CharacterData": builder.data}
     refused = ("StartDoctypeDecl", "EntityDecl", "ExternalEntityRef")
     for event, call in {**calls, **dict.fromkeys(refused, refuse)}.items():
         setattr(parser, f"{event}Handler", call)
     try:
-        with path.open("rb") as file:
-            while part := file.read(_READ_BYTES):
-                parser.Parse(part, False)
+        for part in parts:
+            parser.Parse(part, False)
         parser.Parse(b"", True)
         return builder.close()
     except FileWrong:
         raise
     except (expat.ExpatError, AssertionError, ValueError, LookupError) as error:  # The last two: of its encoding.
-        raise FileWrong(f"{path.name} is no XML: {error}") from None
+        raise FileWrong(f"{what} is no XML: {error}") from None
 
 
 def named(element: Element, *path: str) -> Iterator[Element]:
