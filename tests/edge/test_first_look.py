@@ -416,7 +416,7 @@ def test_people_are_shown_erased_and_after_a_restore_erased_again(running: Insta
     for subject in ("first", "second"):
         said = {"subject": subject, "members": {"name": "Ada"}}
         body = {"type": "deposit", "amount": "1.00", "currency": "USD", "to": "customers:alice", "personal": said}
-        _made(running, "/v1/payments", f"about {subject}", body)
+        _made(running, "/v1/payments", f"about-{subject}", body)
     where = ("--data-dir", str(running.folder))
     shown = zerosum("subjects", "show", "first", *where)
     assert (shown.code, json.loads(shown.out)["entries"], json.loads(shown.out)["erased_at"]) == (0, 1, None), shown
