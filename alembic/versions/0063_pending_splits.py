@@ -8,7 +8,7 @@ Revision: 0063.
 from alembic import op
 
 revision = "0063"
-down_revision = "0058"
+down_revision = "0062"
 branch_labels = None
 depends_on = None
 

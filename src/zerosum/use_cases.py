@@ -85,6 +85,7 @@ from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.statements import Statements
 from zerosum.services.status.board import Process, StatusBoard
 from zerosum.services.status.found import Load
+from zerosum.services.subjects import Subjects
 from zerosum.services.templates import Templates
 from zerosum.services.webhooks.deliveries import WebhookDeliveries
 from zerosum.services.webhooks.endpoints import WebhookEndpoints
@@ -114,7 +115,8 @@ def use_cases(
     charts = Charts(database, accounts, directory, currencies, now)
     api_keys = ApiKeys(database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
     ledgers = Ledgers(database, api_keys, cursors, now)
-    journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
+    subjects = Subjects(database, committer, sealer, now)
+    journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now, subjects)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
     outside = live_processors(settings, database, now)
     disputes = Disputes(database, committer, directory, currencies, payments, cursors, now)
@@ -134,6 +136,7 @@ def use_cases(
         outside,
         rules,
         own_routes,
+        subjects,
     )
     sources = ReconciliationSources(database, directory, currencies, cursors, now)
     return Services(
@@ -204,6 +207,7 @@ def use_cases(
             now,
         ),
         statements=statements,
+        subjects=subjects,
         status=StatusBoard(database, process or _alone(database), now, time.monotonic),
         webhook_deliveries=WebhookDeliveries(database, cursors, now),
         webhook_endpoints=WebhookEndpoints(

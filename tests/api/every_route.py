@@ -37,6 +37,7 @@ SOMETHING = {
     "notification": f"ntf_{UNKNOWN_UUID}",
     "template": "nobody",
     "group": "nobody-s-group",
+    "subject": "nobody",
     "tx": "4294967295",
     "number": "1",
     "size": "1",

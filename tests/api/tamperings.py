@@ -45,6 +45,12 @@ NEWEST_TOTAL = (
 )
 ALICE = "ledger_id = $1 and code = 'alice'"
 
+ABOUT_ADA, ABOUT_BEN = (
+    f"ledger_id = $1 and subject = '{subject}' and id = (select id from personal_members "
+    f"where ledger_id = $1 and subject = '{subject}' order by id limit 1)"
+    for subject in ("ada", "ben")
+)
+
 CARRIED_OUT = "(select id from payments where ledger_id = $1 and reference = 'carried out')"
 IN_PART = "(select id from payments where ledger_id = $1 and reference = 'in part')"
 TURNED_DOWN = "(select id from payments where ledger_id = $1 and reference = 'turned down')"
@@ -223,6 +229,26 @@ TAMPERINGS = {
     "where ledger_id = $1 and version = 3",
     "a chart with its place in the log deleted": "delete from charts where ledger_id = $1 and version = 2;"
     "delete from audit_log where ledger_id = $1 and type = 'chart.changed' and facts->>'version' = '2'",
+    # Subjects, and what was said about them.
+    "sealed text replaced": f"update personal_members set sealed = 'v1|x|y' where {ABOUT_ADA}",
+    "sealed text swapped with another": "update personal_members own set sealed = other.sealed from "
+    "personal_members other where own.ledger_id = $1 and own.subject = 'ada' and other.ledger_id = own.ledger_id "
+    "and other.subject = own.subject and other.id <> own.id",
+    "sealed text deleted": f"delete from personal_members where {ABOUT_ADA}",
+    "sealed text of an erased person deleted": f"delete from personal_members where {ABOUT_BEN}",
+    "sealed text of nothing": "insert into personal_members select ledger_id, gen_random_uuid(), subject, sealed "
+    f"from personal_members where {ABOUT_ADA}",
+    "sealed text about another person": f"update personal_members set subject = 'ben' where {ABOUT_ADA}",
+    "a key deleted": "delete from subjects where ledger_id = $1 and reference = 'ada'",
+    "a key deleted as if by an erasure": "update subjects set sealed_key = null, erasure_id = gen_random_uuid(), "
+    "erased_at = now(), erased_by = 'key_other', reason = 'x' where ledger_id = $1 and reference = 'ada'",
+    "an erasure undone": "update subjects set sealed_key = 'x', erasure_id = null, erased_at = null, "
+    "erased_by = null, reason = null where ledger_id = $1 and reference = 'ben'",
+    "a record of an erasure deleted": "delete from audit_log where ledger_id = $1 and type = 'subject.erased'",
+    "a time of an erasure": "update subjects set erased_at = erased_at - interval '1 hour' "
+    "where ledger_id = $1 and reference = 'ben'",
+    "a reason of an erasure": "update subjects set reason = 'another' where ledger_id = $1 and reference = 'ben'",
+    "an event of an erasure deleted": "delete from events where ledger_id = $1 and type = 'subject.erased'",
     # Account groups.
     "members of a group": "update account_groups set content = jsonb_set(content, '{members,0}', '\"bob\"') "
     "where ledger_id = $1 and name = 'wallets' and version = 2",
@@ -656,6 +682,39 @@ _MOVED_OTHERWISE = {
 }
 
 FOUND = {
+    # Subjects.
+    "sealed text replaced": {"what was said about a person with the journal entry … is not what the entry commits to"},
+    "sealed text swapped with another": {
+        "what was said about a person with the journal entry … is not what the entry commits to"
+    },
+    "sealed text deleted": {"the sealed text of the journal entry … is missing"},
+    "sealed text of an erased person deleted": {"the sealed text of the journal entry … is missing"},
+    "sealed text of nothing": {
+        "what was said about a person with the journal entry … is of an entry that does not exist"
+    },
+    "sealed text about another person": {
+        "what was said about a person with the journal entry … is about another one than the entry names"
+    },
+    "a key deleted": {"what was said about a person with the journal entry … is about a subject that does not exist"},
+    "a key deleted as if by an erasure": {
+        "the erasure of the subject ada is not what the security log tells of it",
+        "the journal entry … has no event",
+    },
+    "an erasure undone": {
+        "the security log tells that the subject ben was erased, and it was not",
+        "the event … has no journal entry",
+    },
+    "a record of an erasure deleted": {
+        "the erasure of the subject ben is not what the security log tells of it",
+        "the security log is not what was sealed up to …",
+    },
+    "a time of an erasure": {
+        "the erasure of the subject ben is not what the security log tells of it",
+        "the security log tells that the subject ben was erased, and it was not",
+        "the event … is not what its journal entry makes one expect",
+    },
+    "a reason of an erasure": {"the erasure of the subject ben is not what the security log tells of it"},
+    "an event of an erasure deleted": {"the journal entry … has no event"},
     "a move deleted": _MOVED_BY_NOTHING,
     "a move of one that waits deleted": _MOVED_BY_NOTHING,
     "a move and its number undone": _MOVED_BY_NOTHING,

@@ -41,6 +41,7 @@ from zerosum.services.processor_calls import SettlementOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.conditions import ConditionOrder
+from zerosum.services.requests.personal import PersonalOrder
 from zerosum.services.requests.splits import SplitOrder
 from zerosum.services.reviews import DecisionOrder
 from zerosum.services.scheduled_payments import CancellationOrder, ScheduleOrder
@@ -74,6 +75,7 @@ PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "metadata": {"metadata": {"m": "2"}},
     "override_closed_period": {"override_closed_period": "o"},
     "conditions": {"conditions": (ConditionOrder(account="a", available_at_most="0"),)},
+    "personal": {"personal": PersonalOrder(subject="s", members={"m": "1"})},
 }
 
 LINES = (
@@ -88,6 +90,7 @@ ENTRY_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "metadata": {"metadata": {"n": "1"}},
     "override_closed_period": {"override_closed_period": "o"},
     "conditions": {"conditions": (ConditionOrder(account="a", available_at_most="0"),)},
+    "personal": {"personal": PersonalOrder(subject="s", members={"m": "1"})},
 }
 LINE_CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "account": ({"account": "c"}, {}),
@@ -210,7 +213,7 @@ SCHEDULE_CHANGES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-NOT_SCHEDULED = ("effective_at", "splits", "conditions", "override_closed_period")
+NOT_SCHEDULED = ("effective_at", "splits", "conditions", "override_closed_period", "personal")
 """What a payment of a later day cannot have."""
 
 

@@ -103,6 +103,7 @@ EXCHANGED = {
 DISPUTED = {"type": "dispute", "client": 1, "tx": 1}
 OPENED = {"code": "carol", "currency": "USD", "type": "liability", "max_available": "10.0", "metadata": METADATA}
 BALANCES = {"include": "balances"}
+SAID = {"personal": {"subject": "ada", "members": METADATA}}
 TOO_MUCH = "999999"
 
 REQUESTS: dict[str, Asked] = {
@@ -122,6 +123,12 @@ REQUESTS: dict[str, Asked] = {
     ),
     "payment with balances": Asked("POST", "/v1/payments", PAYMENT, parameters=BALANCES),
     "payment of a bulk": Asked("POST", "/v1/payments/bulk", PAYMENT, status=200),
+    "payment about a person": Asked("POST", "/v1/payments", {**PAYMENT, **SAID}),
+    "payment of a bulk about a person": Asked("POST", "/v1/payments/bulk", {**PAYMENT, **SAID}, status=200),
+    "entry about a person": Asked("POST", "/v1/journal-entries", {**ENTRY, **SAID}),
+    "erased person": Asked(
+        "POST", "/v1/subjects/{subject}/erase", {"reason": "x"}, "/v1/subjects/ben/erase", status=200
+    ),
     "entry": Asked("POST", "/v1/journal-entries", ENTRY),
     "entry with balances": Asked("POST", "/v1/journal-entries", ENTRY, parameters=BALANCES),
     "entry of a bulk": Asked("POST", "/v1/journal-entries/bulk", ENTRY, status=200),
@@ -352,6 +359,9 @@ STEPS: dict[str, Step] = {
     "another template": lambda ground: ground.client.post(
         "/v1/templates", {**SALE, "parameters": {**SALE["parameters"], "note": {"type": "text"}}}, key=fresh_key()
     ),
+    "people erased": lambda ground: asyncio.gather(
+        *[ground.post(f"/v1/subjects/{name}/erase", {"reason": "y"}) for name in ("ada", "ben")]
+    ),
     "renamed": lambda ground: ground.change("bob", name="Robert", metadata={"x": "y"}),
     "limits changed": lambda ground: ground.change("bob", min_available=None, max_available="9"),
     "frozen": lambda ground: ground.post("/v1/accounts/bob/freeze"),
@@ -382,6 +392,9 @@ async def ground(neighbours: tuple[Client, Client], service: Service, ledger_id:
     path = f"/v1/payments/{disputed['id']}/dispute"
     dispute = (await client.post(path, {"reason": "x"}, key=fresh_key())).json()
     of_path = {"original": entries[0], "reversed": entries[1], "hold": hold["id"], "paid": paid["id"]}
+    for subject in ("ada", "ben"):
+        said = {"personal": {"subject": subject, "members": {"x": "y"}}}
+        await client.pay({"type": "deposit", "amount": "1", "currency": "USD", "to": "alice", **said})
     later = {**HOLD, "type": "transfer", "execute_at": LATER}
     scheduled = (await client.post("/v1/scheduled-payments", later, key=fresh_key())).json()
     processing = (await client.post("/v1/payments", PROCESSED, key=fresh_key())).json()

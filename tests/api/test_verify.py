@@ -55,6 +55,7 @@ from zerosum.services.proofs import of_reviews as proof_of_reviews
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
+from zerosum.services.proofs import of_subjects as proof_of_subjects
 from zerosum.services.proofs import of_templates as proof_of_templates
 from zerosum.services.proofs import of_versions as proof_of_versions
 from zerosum.services.proofs.audit_seals import AuditSeals
@@ -122,6 +123,7 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await _periods(client)
     await _schedules(client, service)  # last of what posts: its worker lives days ahead
     await _account_groups(client)
+    await _subjects(client)
     await _templates(client)
     await _refusals(client)
     await _statements(client, 2)
@@ -220,6 +222,14 @@ async def _account_groups(client: Client) -> None:
     await _sent(client, "/v1/account-groups/unlimited", {"members": ["bob"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", {"members": ["**"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", None, "DELETE")
+
+
+async def _subjects(client: Client) -> None:
+    """Two people, of whom one is erased, and what was said about each with two payments."""
+    for subject in ("ada", "ada", "ben", "ben"):
+        said = {"personal": {"subject": subject, "members": {"name": subject}}, "reference": f"about {subject}"}
+        await _sent(client, "/v1/payments", {"type": "deposit", "amount": "1", "currency": "USD", "to": "bob"} | said)
+    await _sent(client, "/v1/subjects/ben/erase", {"reason": "asked for"})
 
 
 async def _routes(client: Client) -> None:
@@ -563,7 +573,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
         "period_seals", "late_entries", "account_checkpoints", "branch_totals", "dated_branch_totals",
         "statements", "templates", "template_uses",
-        "charts", "account_groups", "limited_groups", "house_rules", "ledger_routes",
+        "charts", "account_groups", "limited_groups", "house_rules", "ledger_routes", "subjects", "personal_members",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -645,6 +655,8 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
     monkeypatch.setattr(proof_of_versions, "VERSIONS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_account_groups, "GROUPS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_subjects, "SUBJECTS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_subjects, "MEMBERS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_group_limits, "ACCOUNTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)

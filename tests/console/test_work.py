@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
-from tests.console.conftest import Person, shown
+from tests.console.conftest import Person, shown, signed_in
 from tests.console.test_pages import paid
 from zerosum.adapters.clock import now
+from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
@@ -176,3 +177,24 @@ async def test_what_is_of_another_ledger_is_not_there(service: Service, admin: P
         answer = await admin.act(f"{path}/{act}", key=fresh_key(), **form)
         assert answer.status_code == 404, (path, answer.status_code)
     await other.http.aclose()
+
+
+async def test_what_was_said_about_a_person_is_shown_to_who_may_read_it_and_then_as_erased(
+    service: Service, admin: Person, client: Client, ledger_id: LedgerId
+) -> None:
+    await client.open_account("alice")
+    said = {"subject": "person-1", "members": {"name": MARKUP}}
+    body = {"type": "deposit", "amount": "1.00", "currency": "USD", "to": "alice", "personal": said}
+    path = f"/payments/{(await client.pay(body)).json()['id']}"
+    page = await admin.page(path)
+    assert shown(MARKUP) in page
+    assert MARKUP not in page
+    viewer = await signed_in(service, ledger_id, Role.VIEWER)
+    assert shown(MARKUP) not in await viewer.page(path)
+    log = (await client.get("/v1/audit-log", params={"type": "console.viewed", "ledger": client.ledger})).json()
+    assert [one["resource"] for one in log["data"]] == [path.removeprefix("/payments/")]
+    await client.post("/v1/subjects/person-1/erase", {"reason": "asked for"}, key=fresh_key())
+    page = await admin.page(path)
+    assert shown(MARKUP) not in page
+    assert "Erased" in page
+    await viewer.http.aclose()

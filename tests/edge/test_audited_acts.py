@@ -23,6 +23,7 @@ ADMINISTRATIVE = {
     Scope.NOTIFICATIONS_WRITE,
     Scope.RECONCILIATION_WRITE,
     Scope.REVIEWS_WRITE,
+    Scope.PERSONAL_ERASE,
 }
 
 ACTS = {
@@ -69,6 +70,7 @@ ELSEWHERE = {
     "POST /v1/console-sessions/{session}/end": ("console.session_ended", "console/test_ended_sessions.py"),
     "POST /v1/reviews/{review}/approve": ("review.approved", "rules/test_reviews.py"),
     "POST /v1/reviews/{review}/refuse": ("review.refused", "rules/test_reviews.py"),
+    "POST /v1/subjects/{subject}/erase": ("subject.erased", "api/test_subjects.py"),
 }
 """What takes more to come about, and which tests look at its record."""
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -424,7 +425,36 @@ def test_a_file_that_is_not_taken_is_told_line_by_line(running: Installation, tm
     assert (unknown.code, "no such source" in unknown.err) == (1, True), unknown
 
 
-def _made(running: Installation, path: str, key: str, body: dict[str, str]) -> str:
+@on_the_one_installation
+def test_people_are_shown_erased_and_after_a_restore_erased_again(running: Installation, tmp_path: Path) -> None:
+    for subject in ("first", "second"):
+        said = {"subject": subject, "members": {"name": "Ada"}}
+        body = {"type": "deposit", "amount": "1.00", "currency": "USD", "to": "customers:alice", "personal": said}
+        _made(running, "/v1/payments", f"about-{subject}", body)
+    where = ("--data-dir", str(running.folder))
+    shown = zerosum("subjects", "show", "first", *where)
+    assert (shown.code, json.loads(shown.out)["entries"], json.loads(shown.out)["erased_at"]) == (0, 1, None), shown
+    erased = zerosum("subjects", "erase", "first", "--reason", "asked for", *where)
+    assert (erased.code, json.loads(erased.out)["subject"]) == (0, "first"), erased
+    exported = zerosum("audit", "export", *where)
+    [record] = [one for one in map(json.loads, exported.out.splitlines()) if one["type"] == "subject.erased"]
+    assert (record["resource"], record["reason"]) == ("first", "asked for")
+    # As if the second had been erased behind the time to which the database was restored, and a third made and erased.
+    lost = [{**record, "id": f"aud_{name}", "resource": name} for name in ("second", "third")]
+    file = tmp_path / "audit.jsonl"
+    file.write_text(exported.out + "".join(f"{json.dumps(one)}\n" for one in lost))
+    for _ in range(2):
+        again = zerosum("subjects", "replay", str(file), *where)
+        assert (again.code, "2 erased, 1 of whom nothing is there" in again.err) == (0, True), again
+    assert json.loads(zerosum("subjects", "show", "second", *where).out)["erased_at"] is not None
+    verified = zerosum("verify", *where)
+    assert (verified.code, "2 sealed about people, 2 of them erased" in verified.out) == (0, True), verified
+    file.write_text("no log\n")
+    wrong = zerosum("subjects", "replay", str(file), *where)
+    assert (wrong.code, "is not what" in wrong.err) == (2, True), wrong
+
+
+def _made(running: Installation, path: str, key: str, body: dict[str, Any]) -> str:
     headers = {**running.headers, "Idempotency-Key": key}
     answer = httpx.post(f"{running.base_url}{path}", json=body, headers=headers, trust_env=False)
     assert answer.status_code == 201, answer.text

@@ -32,6 +32,7 @@ NOT_COVERED = {
     "Reports": "checkIntegrity getAccountTree getBalanceSheet getIncomeStatement getCashMovements getStatus",
     "Service": "getHealth getReadiness getPublicKeys getMetrics getService",
     "Statements": "issueStatement listStatements getIssuedStatement",
+    "Subjects": "getPaymentPersonal getEntryPersonal getSubject eraseSubject",
     "Webhooks": "createWebhookEndpoint listWebhookEndpoints getWebhookEndpoint changeWebhookEndpoint "
     "deleteWebhookEndpoint rotateWebhookSecret enableWebhookEndpoint disableWebhookEndpoint pingWebhookEndpoint "
     "listWebhookDeliveries replayWebhookDelivery replayWebhookEvents",

@@ -236,6 +236,15 @@ async def test_what_has_conditions_cannot_wait(alice: Client, holding: str) -> N
     assert (await alice.pay({**PLAIN, "amount": "20", "conditions": conditions})).status_code == 201
 
 
+async def test_what_says_something_about_a_person_cannot_wait(alice: Client, holding: str) -> None:
+    said = {"personal": {"subject": "person-1", "members": {"name": "Ada"}}}
+    answer = await alice.pay({**PLAIN, "amount": "200", **said})
+    assert (answer.status_code, answer.json()["code"], answer.json()["action"]) == (422, "rule_refused", "review")
+    assert (await alice.get("/v1/subjects/person-1")).json()["entries"] == 0
+    assert (await alice.pay({**PLAIN, "amount": "20", **said})).status_code == 201
+    assert (await alice.get("/v1/subjects/person-1")).json()["entries"] == 1
+
+
 async def test_a_scheduled_payment_is_judged_when_it_is_run(
     judging: Service, rules_file: Path, alice: Client, database: Database, ledger_id: LedgerId
 ) -> None:

@@ -50,6 +50,7 @@ from zerosum.api.routes.reviews import review_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
 from zerosum.api.routes.status import status_routes
+from zerosum.api.routes.subjects import subject_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.routes.templates import template_routes
 from zerosum.api.routes.webhooks import webhook_routes
@@ -96,6 +97,7 @@ def make_app(
     groups = [
         # Before the payments and entries themselves: of two addresses that match, the first decides.
         receipt_routes(services),
+        subject_routes(services),
         payment_routes(services),
         refund_routes(services),
         dispute_routes(services),

@@ -35,7 +35,7 @@ NO_TEXT = frozenset(
 )
 """Members that hold no text of the caller's: names of what is there, keys, numbers."""
 
-FREE_MEMBERS = "metadata"
+FREE_MEMBERS = frozenset({"metadata", "members"})
 """In here members are called as callers like: all of them are texts, and so are their names."""
 
 
@@ -93,7 +93,7 @@ def _place(value: Any, here: Place, *, are_names_free: bool) -> Place | None:
     else:
         return None
     for step, member in members:
-        is_free = are_names_free or step == FREE_MEMBERS
+        is_free = are_names_free or step in FREE_MEMBERS
         found = _place(member, (*here, step), are_names_free=is_free)
         if found is not None:
             return found

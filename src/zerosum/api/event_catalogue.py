@@ -86,6 +86,9 @@ MEANINGS: Mapping[EventType, Meaning] = {
     EventType.STATEMENT_ISSUED: Meaning("a statement was issued", "its account, number, span and hash"),
     EventType.TEMPLATE_MADE: Meaning("a version of a template was made", "its name, version and hash"),
     EventType.HOUSE_RULES_CHANGED: Meaning("the house rules were set anew", "the house rules"),
+    EventType.SUBJECT_ERASED: Meaning(
+        "a person was erased: what was said about him can be opened by nobody", "the subject, and when"
+    ),
     EventType.PERIOD_CLOSED: Meaning("a period was closed and sealed", "the period, its totals and its seal"),
     EventType.WEBHOOK_ENDPOINT_FAILING: Meaning("for a day nothing could be delivered to it", _ENDPOINT),
     EventType.WEBHOOK_ENDPOINT_DISABLED: Meaning(

@@ -45,6 +45,7 @@ TAGS = {
     "Imports": "Files of client transactions, so that each row is carried out once however often the file is sent.",
     "Accounts": "What money lies in: opening, limits, freezing, balances, history and statements.",
     "Reconciliation": "Settlement files and bank statements beside the books: what matches, what does not, and why.",
+    "Subjects": "People about whom something was said: what that was, sealed for each, and their erasure.",
     "Account groups": "Accounts under a name, whatever their codes begin with, and what they come to together.",
     "Statements": "What an account had from one day to another, issued with a number and the same for ever.",
     "Journal": "The books themselves: entries whose debits equal their credits, never changed, only reversed.",
@@ -73,6 +74,8 @@ _SCOPES = {
     Scope.REPORTS_READ: "Read reports",
     Scope.RECONCILIATION_READ: "Read files, breaks and the report of reconciliation",
     Scope.RECONCILIATION_WRITE: "Send files to reconcile, and work on breaks",
+    Scope.PERSONAL_READ: "Read what was said about people",
+    Scope.PERSONAL_ERASE: "Erase people",
     Scope.ADMIN: "Administer the ledger: its API keys, currencies and security log",
     Scope.OPERATOR: "Administer the service: ledgers, and the keys of all of them",
 }

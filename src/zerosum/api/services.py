@@ -53,6 +53,7 @@ from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.status.board import StatusBoard
+from zerosum.services.subjects import Subjects
 from zerosum.services.templates import Templates
 from zerosum.services.webhooks.deliveries import WebhookDeliveries
 from zerosum.services.webhooks.endpoints import WebhookEndpoints
@@ -109,6 +110,7 @@ class Services:
     signed_checkpoints: SignedCheckpoints
     statements: Statements
     status: StatusBoard
+    subjects: Subjects
     templates: Templates
     webhook_deliveries: WebhookDeliveries
     webhook_endpoints: WebhookEndpoints

@@ -17,6 +17,7 @@ from zerosum.cli import (
     proof_commands,
     publish_commands,
     reconcile_commands,
+    subjects_commands,
     watch_commands,
 )
 from zerosum.cli.console_command import console_link
@@ -332,6 +333,7 @@ app.add_typer(keys_commands.keys)
 proof_commands.add_to(app)
 publish_commands.add_to(app)
 reconcile_commands.add_to(app)
+subjects_commands.add_to(app)
 watch_commands.add_to(app)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from zerosum.cli.installation import chosen_data_dir, is_embedded, reachable_settings
+from zerosum.cli.installation import reachable_settings
+from zerosum.cli.ledger_work import on_ledger
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, results, say, told_plainly
-from zerosum.config import load_settings
 from zerosum.domain.errors import DomainError, ReconciliationBusy, ReconciliationFileInvalid, Unavailable
 
 if TYPE_CHECKING:
@@ -124,17 +124,8 @@ def _column(fault: DomainError) -> str:
 
 
 def _run(data_dir: Path | None, ledger: str | None, act: Act) -> Any:
-    settings = reachable_settings(data_dir).model_copy(update={"metrics": False, "workers": 1})
-    embedded = is_embedded(data_dir, load_settings())
-    folder = chosen_data_dir(data_dir) if embedded and ledger is None else None
-    from zerosum.cli.ledger_target import opened_service  # noqa: PLC0415
-
-    async def run() -> Any:
-        async with opened_service(settings, ledger, folder, ACTOR) as (service, caller):
-            return await act(service.services, caller)
-
     try:
-        return asyncio.run(run())
+        return on_ledger(data_dir, ledger, ACTOR, act)
     except ReconciliationFileInvalid:
         raise
     except DomainError as error:

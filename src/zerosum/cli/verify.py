@@ -163,7 +163,8 @@ def report_line(report: Report) -> str:
         return ""
     name = SERVICE if report.ledger_id == SERVICE_LEDGER else render_id(Prefix.LEDGER, report.ledger_id)
     if report.is_right:
-        return f"{name}: right ({report.accounts} accounts, {report.postings} postings)\n"
+        sealed = f", {report.personal} sealed about people, {report.erased} of them erased" if report.personal else ""
+        return f"{name}: right ({report.accounts} accounts, {report.postings} postings{sealed})\n"
     places = "".join(
         f"  {'' if fault.account_id is None else render_id(Prefix.ACCOUNT, fault.account_id)}"
         f"{'' if fault.account_version is None else f' version {fault.account_version}'}: {fault.what}\n"

@@ -59,6 +59,7 @@ class AuditType(StrEnum):
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_WITHDRAWN = "signing_key.withdrawn"
     CHECKPOINT_KEY_ROTATED = "checkpoint_key.rotated"
+    SUBJECT_ERASED = "subject.erased"
     DATA_KEYS_REWRAPPED = "data_keys.rewrapped"
     DATA_KEY_ROTATED = "data_key.rotated"
     SECRETS_ACCEPTED = "secrets.accepted"

@@ -537,6 +537,24 @@ class AccountGroupNotFound(Absent):
     is_kept = False
 
 
+class SubjectNotFound(Absent):
+    code = "subject_not_found"
+    title = "The ledger has no such subject"
+    is_kept = False
+
+
+class SubjectErased(Conflict):
+    code = "subject_erased"
+    title = "The subject was erased"
+    is_kept = False
+    """A fingerprint of what was said about it cannot be made again, so nothing is kept that has one."""
+
+
+class PersonalMembersNotFound(Absent):
+    code = "personal_members_not_found"
+    title = "Nothing was said about a subject with this"
+
+
 class TemplateNotFound(Absent):
     code = "template_not_found"
     title = "The ledger has no such template"

@@ -52,6 +52,7 @@ class EventType(StrEnum):
     STATEMENT_ISSUED = "statement.issued"
     TEMPLATE_MADE = "template.made"
     HOUSE_RULES_CHANGED = "house_rules.changed"
+    SUBJECT_ERASED = "subject.erased"
     WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_SECRET_ROTATED = "webhook_endpoint.secret_rotated"  # noqa: S105 - a name
@@ -76,4 +77,5 @@ class ResourceType(StrEnum):
     STATEMENT = "statement"
     TEMPLATE = "template"
     HOUSE_RULES = "house_rules"
+    SUBJECT = "subject"
     WEBHOOK_ENDPOINT = "webhook_endpoint"

@@ -34,7 +34,9 @@ from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.personal import PersonalOrder, sealed_members
 from zerosum.services.requests.times import parse_filter_time
+from zerosum.services.subjects import Subjects
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class EntryOrder:
     override_closed_period: str | None = None
     """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
     conditions: Sequence[ConditionOrder] = ()
+    personal: PersonalOrder | None = None
+    """Once that is sealed, `metadata` commits to it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,12 +87,13 @@ class Journal:
         cursors: Cursors,
         closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
+        subjects: Subjects | None = None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[EntryOrder, RecordedEntry] = ExpressSubmission(
-            _EntryKind(charts, directory, currencies, closed_periods), committer, database, now
+            _EntryKind(charts, directory, currencies, closed_periods, subjects), committer, database, now
         )
         self.reversals: Submission[ReversalOrder, RecordedEntry] = Submission(
             _ReversalKind(currencies), committer, database, now
@@ -185,7 +190,9 @@ class _EntryKind(RecordedEntries):
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
+        subjects: Subjects | None,
     ) -> None:
+        self._subjects = subjects
         self._charts = charts
         self._directory = directory
         self._currencies = currencies
@@ -201,6 +208,7 @@ class _EntryKind(RecordedEntries):
         imagined: Imagined = NOTHING_IMAGINED,
     ) -> Prepared:
         ledger_id = caller.ledger_id
+        personal = sealed_members(order.personal)
         known = known_or_imagined(self._directory, imagined)
         names: dict[UUID, str] = {}
         postings: list[Posting] = []
@@ -236,6 +244,7 @@ class _EntryKind(RecordedEntries):
                 ledger_id, order.effective_at, order.override_closed_period, is_prepared=is_prepared
             ),
             conditions=conditions,
+            personal=personal,
         )
         return Prepared(command, names)
 
@@ -251,6 +260,8 @@ class _EntryKind(RecordedEntries):
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
         await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(caller.ledger_id, [one for order in orders for one in order.conditions])
+        if self._subjects is not None:
+            await self._subjects.seal(caller.ledger_id, orders, may_write=may_write)
         wanted = ((line.account, line.currency) for line in lines)
         return await self._charts.imagined(caller, wanted, may_write=may_write)
 

@@ -37,6 +37,7 @@ CLEARING = "clearing:"
 
 ATOMIC = "All or nothing cannot wait for a review: send it alone."
 CONDITIONAL = "What has conditions cannot wait for a review."
+PERSONAL = "What says something about a person cannot wait for a review."
 
 Judgeable = Pay | PlaceHold
 
@@ -230,6 +231,8 @@ def _promised(hold: PlaceHold) -> Decimal:
 def _cannot_wait(payment: Judgeable) -> str | None:
     if not isinstance(payment, Pay):
         return PROMISED
+    if payment.personal is not None:
+        return PERSONAL
     return None if payment.conditions is None else CONDITIONAL
 
 

@@ -61,9 +61,11 @@ from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_k
 from zerosum.services.requests.payment_orders import PaymentOrder as PaymentOrder
 from zerosum.services.requests.payment_orders import ordered_content
 from zerosum.services.requests.payment_parties import check_parties
+from zerosum.services.requests.personal import sealed_members
 from zerosum.services.requests.splits import names_in, remainder_place
 from zerosum.services.requests.times import parse_filter_time
 from zerosum.services.straight_payments import StraightPayments
+from zerosum.services.subjects import Subjects
 
 
 class Payments:
@@ -83,11 +85,12 @@ class Payments:
         outside: Choosing = NO_PROCESSORS,
         rules: PaymentRules | None = None,
         own_routes: LedgerRoutesBook | None = None,
+        subjects: Subjects | None = None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside, own_routes)
+        self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside, own_routes, subjects)
         self.straight = StraightPayments(directory, currencies)
         judge = None if rules is None else PaymentJudge(rules)
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment | RecordedReview] = ExpressSubmission(
@@ -145,7 +148,9 @@ class PaymentKind:
         closed_periods: ClosedPeriods,
         outside: Choosing = NO_PROCESSORS,
         own_routes: LedgerRoutesBook | None = None,
+        subjects: Subjects | None = None,
     ) -> None:
+        self._subjects = subjects
         self._outside = outside
         self._own_routes = own_routes
         self._accounts = accounts
@@ -168,6 +173,7 @@ class PaymentKind:
         if order.splits:
             return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined, is_recalled=is_recalled)
         check_parties(order.type, order.payer, order.payee)
+        personal = sealed_members(order.personal)
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
@@ -220,6 +226,7 @@ class PaymentKind:
                 ledger_id, order.effective_at, order.override_closed_period, is_prepared=is_prepared
             ),
             conditions=conditions,
+            personal=personal,
         )
         if chosen is not INTERNALLY:
             members = {member.name: getattr(command, member.name) for member in fields(command)}
@@ -309,6 +316,8 @@ class PaymentKind:
         await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
         wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
         imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
+        if self._subjects is not None:
+            await self._subjects.seal(ledger_id, orders, may_write=may_write)
         for code, order in clearing.items():
             currency = self._currencies.find_known(ledger_id, order.currency)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:

@@ -49,7 +49,7 @@ from zerosum.services.journal import EntryOrder, RecordedEntry
 
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
-REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, *OF_CONDITIONS, errors.Unbalanced)
+REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, *OF_CONDITIONS, errors.Unbalanced, errors.SubjectErased)
 
 FILTERS = ("account", *TIMES, *OLD_TIMES)
 

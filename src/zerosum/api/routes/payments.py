@@ -79,6 +79,7 @@ REFUSALS = (
     errors.RuleRefused,
     errors.JudgementNeeded,
     errors.QuotaExceeded,
+    errors.SubjectErased,
 )
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)

@@ -15,6 +15,7 @@ from zerosum.api.schemas.fields import BalanceAmount, OneOf, Response, Time
 from zerosum.api.schemas.journal import JournalEntryResponse
 from zerosum.api.schemas.payments import PaymentResponse
 from zerosum.api.schemas.reviews import DecisionResponse
+from zerosum.api.schemas.subjects import ErasedResponse
 from zerosum.api.schemas.webhooks import WebhookEndpointResponse
 from zerosum.domain.events import EventType
 from zerosum.domain.ledger.account import AccountStatus, AccountType
@@ -253,6 +254,7 @@ _OF_KINDS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "statement": (StatementTold,),
     "template": (TemplateTold,),
     "house_rules": (HouseRulesTold,),
+    "subject": (ErasedResponse,),
     "webhook_endpoint": (WebhookEndpointResponse,),
 }
 """By what stands before the dot of a type. Where there are two, one of them."""

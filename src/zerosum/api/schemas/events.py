@@ -110,6 +110,7 @@ _OWN_NAMES = {
     ResourceType.CLIENT_TRANSACTION: "tx",
     ResourceType.HOUSE_RULES: "version",
     ResourceType.PERIOD: "period",
+    ResourceType.SUBJECT: "subject",
     ResourceType.TEMPLATE: "name",
 }
 """The member that names a resource which has no UUID on the wire."""

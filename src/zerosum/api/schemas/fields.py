@@ -23,6 +23,7 @@ from zerosum.domain.identifiers import (
     Prefix,
     is_account_code,
 )
+from zerosum.domain.ledger.subjects import RESERVED_MEMBERS
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
 from zerosum.gateway.guards.request_guard import KEY_PATTERN_TEXT, parse_key
 from zerosum.services.requests.times import TIME_PATTERN_TEXT, parse_time
@@ -135,6 +136,8 @@ def _metadata(value: dict[str, str]) -> dict[str, str]:
             raise PydanticCustomError(
                 "metadata_key", "A key has 1 to {characters} characters.", {"characters": METADATA_KEY_MAX}
             )
+        if key in RESERVED_MEMBERS:
+            raise PydanticCustomError("metadata_key", "A member of this name is written by the service alone.")
     return in_one_order(value) if len(value) > 1 else value
 
 

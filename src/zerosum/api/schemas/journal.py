@@ -30,6 +30,7 @@ from zerosum.api.schemas.fields import (
     id_field,
 )
 from zerosum.api.schemas.late_dates import LateDate, late_body
+from zerosum.api.schemas.subjects import GivenPersonal, personal_order
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
@@ -69,6 +70,7 @@ class JournalEntryRequest(Request):
         Field(description="Where `effective_at` may lie in a closed period. Needs the scope `admin` too."),
     ] = None
     conditions: GivenConditions = None
+    personal: GivenPersonal = None
 
     def order(self, idempotency_key: str) -> EntryOrder:
         return EntryOrder(
@@ -82,6 +84,7 @@ class JournalEntryRequest(Request):
             metadata=self.metadata or {},
             override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
             conditions=condition_orders(self.conditions) if self.conditions else (),
+            personal=personal_order(self.personal),
         )
 
 

@@ -35,6 +35,7 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body, splits_of_outside
+from zerosum.api.schemas.subjects import GivenPersonal, personal_order
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import (
@@ -86,6 +87,7 @@ class PaymentRequest(Request):
             examples=["internal"],
         ),
     ] = None
+    personal: GivenPersonal = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -102,6 +104,7 @@ class PaymentRequest(Request):
             override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
             conditions=condition_orders(self.conditions) if self.conditions else (),
             processor=self.processor or INTERNAL_PROCESSOR,
+            personal=personal_order(self.personal),
         )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
+from zerosum.console.personal import personal_of
 from zerosum.console.saved_views import shown_views
 from zerosum.console.view import View
 from zerosum.domain.events import ResourceType
@@ -41,10 +42,12 @@ def journal_pages(console: Console) -> None:
 
     async def shown(view: View) -> HttpAnswer:
         entry = await journal.get(view.caller, view.id(Prefix.JOURNAL_ENTRY, "entry"))
+        wire_id = render_id(Prefix.JOURNAL_ENTRY, entry.id)
         return view.show(
             "entry.html",
             entry=entry,
-            wire_id=render_id(Prefix.JOURNAL_ENTRY, entry.id),
+            wire_id=wire_id,
+            personal=await personal_of(view, console.services.subjects, entry.id, entry.metadata, wire_id),
             layers=[(layer, t_accounts(lines), moved(lines)) for layer, lines in by_layer(entry)],
             links=await history.links_before(view.caller, entry.postings),
             about=belongs_to(entry),

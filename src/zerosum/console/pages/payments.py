@@ -8,9 +8,10 @@ from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
 from zerosum.console.pages.payment_life import steps_of
 from zerosum.console.pages.payments_csv import payments_as_csv
+from zerosum.console.personal import personal_of
 from zerosum.console.saved_views import shown_views
 from zerosum.console.view import View
-from zerosum.domain.identifiers import Prefix
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
 from zerosum.domain.traces import trace_id_in
 from zerosum.gateway.identity.principal import Scope
@@ -51,6 +52,13 @@ def payment_pages(console: Console) -> None:
             life=found,
             steps=steps_of(found),
             texts=texts,
+            personal=await personal_of(
+                view,
+                console.services.subjects,
+                found.payment.id,
+                found.payment.metadata,
+                render_id(Prefix.PAYMENT, found.payment.id),
+            ),
             may_refund=may_refund,
             trace_id=trace_id_in(found.payment.traceparent),
         )

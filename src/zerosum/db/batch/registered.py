@@ -20,6 +20,7 @@ from zerosum.db.batch.review_records import PAYMENT_TWINS, REVIEWS
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.db.batch.split_records import SPLITS
 from zerosum.db.batch.statement_records import LAST_STATEMENTS, NEWER_STATEMENTS, STATEMENTS
+from zerosum.db.batch.subject_records import MEMBERS, SUBJECTS
 from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, TEMPLATES
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger import conditions
@@ -248,5 +249,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         ALL_HOUSE_RULES,
         NEWEST,
         TEMPLATE_USES,
+        SUBJECTS,
+        MEMBERS,
     )
 }

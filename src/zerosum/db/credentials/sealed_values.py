@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import checkpoint_keys, signing_keys, webhook_endpoints
+from zerosum.db.schema.tables import checkpoint_keys, signing_keys, subjects, webhook_endpoints
 from zerosum.domain.identifiers import LedgerId
 
 
@@ -27,6 +27,7 @@ SEALED_COLUMNS = (
     SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_secret, webhook_endpoints.c.id),
     SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_previous_secret, webhook_endpoints.c.id),
     SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_headers, webhook_endpoints.c.id),
+    SealedColumn(subjects, subjects.c.sealed_key, subjects.c.reference),
 )
 
 

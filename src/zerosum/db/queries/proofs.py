@@ -18,6 +18,7 @@ from zerosum.db.queries.period_proofs import NAMES_OF_PERIODS
 from zerosum.db.queries.review_proofs import HAS_REVIEW, NAMES_OF_REVIEWS
 from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES, TOLD_BY_EVENT
 from zerosum.db.queries.statement_proofs import NAMES_OF_STATEMENTS
+from zerosum.db.queries.subject_proofs import HAS_MEMBERS, NAMES_OF_SUBJECTS
 from zerosum.db.queries.template_proofs import NAMES_OF_TEMPLATES
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -130,6 +131,7 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        ) as has_hold,
        {HAS_RUN},
        {HAS_REVIEW},
+       {HAS_MEMBERS},
        page.resource_type <> 'payment' or page.resource_id is null or exists (
            select from processor_calls settled where settled.ledger_id = page.ledger_id
            and settled.id = {_named_by("page")} and settled.entry_id = page.id
@@ -299,6 +301,8 @@ select * from (
     {NAMES_OF_PERIODS}
     union all
     {NAMES_OF_ACCOUNT_GROUPS}
+    union all
+    {NAMES_OF_SUBJECTS}
     union all
     {NAMES_OF_STATEMENTS}
     union all

@@ -342,6 +342,8 @@ def statements() -> list[str]:
         "when (old.entry_id is not null) execute function zerosum_refuse_settled_change()",
         "create trigger reviews_decided_once before update on reviews for each row "
         "when (old.last_id is not null) execute function zerosum_refuse_change()",
+        "create trigger subjects_erased_once before update on subjects for each row "
+        "when (old.erased_at is not null) execute function zerosum_refuse_change()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
         "for each row execute function zerosum_record_account_change()",
         "create trigger postings_carried after insert on postings referencing new table as new_postings "
@@ -376,9 +378,7 @@ def statements() -> list[str]:
         found += _row_level_security(table)
         rights = ", ".join(filter(None, ("select", GRANTS[table])))
         found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
-    found += group_functions.statements()
-    found += move_functions.statements()
-    found += event_functions.statements(APPLICATION_ROLE)
+    found += group_functions.statements() + move_functions.statements() + event_functions.statements(APPLICATION_ROLE)
     found += checkpoint_functions.statements(APPLICATION_ROLE) + total_functions.statements(APPLICATION_ROLE)
     found += [
         FIRST_VERSION_SINCE,

@@ -1327,6 +1327,35 @@ data_keys = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="data_keys_pkey"),
 )
 
+subjects = Table(
+    "subjects",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("reference", Text),
+    Column("sealed_key", Text),  # None: destroyed
+    _moment("created_at", nullable=False),
+    Column("erasure_id", Uuid),  # of the command, and of its event
+    _moment("erased_at"),
+    Column("erased_by", Text),
+    Column("reason", Text),
+    PrimaryKeyConstraint("ledger_id", "reference", name="subjects_pkey"),
+    CheckConstraint("(sealed_key is null) = (erased_at is not null)", name="subjects_key_or_erasure"),
+    CheckConstraint("num_nulls(erasure_id, erased_at, erased_by, reason) in (0, 4)", name="subjects_erasure_whole"),
+)
+"""People, by the references that callers have for them. Each has a key of its own until it is erased."""
+
+personal_members = Table(
+    "personal_members",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the journal entry
+    _required("subject", Text),
+    _required("sealed", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="personal_members_pkey"),
+    Index("personal_members_of_subject", "ledger_id", "subject", "id"),
+)
+"""What was said about a subject with an entry, under the subject's key. The entry's metadata commits to it."""
+
 signing_keys = Table(
     "signing_keys",
     metadata,
@@ -1840,6 +1869,7 @@ JOURNAL = (
     reconciliation_matches,
     reconciliation_matched,
     reconciliation_break_changes,
+    personal_members,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -1936,6 +1966,8 @@ GRANTS: dict[Table, str] = {
     reconciliation_matched: "insert",
     reconciliation_breaks: "insert, update (state, explanation, explained_until, owner, note, match_id, changes)",
     reconciliation_break_changes: "insert",
+    subjects: "insert, update (sealed_key, erasure_id, erased_at, erased_by, reason)",
+    personal_members: "insert",
 }
 
 SEEN_BY_OPERATOR = (

@@ -35,6 +35,7 @@ from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
 from zerosum.domain.ledger.records import ChangedRecords, Need, Records
+from zerosum.domain.ledger.subjects import SealedMembers, check_there, kept_members
 from zerosum.domain.ledger.usual import carry_usual
 from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.ledger.velocity_rules import count, velocity_objections
@@ -62,6 +63,8 @@ class LedgerCommand(Command):
     """Where its date has to be looked at: it lies in a closed period, as far as is known."""
     conditions: Conditions | None = None
     """What its caller wants to be true of accounts, or else nothing is posted."""
+    personal: SealedMembers | None = None
+    """What is said about a subject with its first entry, whose metadata commits to it."""
 
     regroups: ClassVar[bool] = False
     """Whether it changes which groups accounts are in: whoever has carried it out remembers no account."""
@@ -92,8 +95,10 @@ class LedgerCommand(Command):
 
     def needs(self) -> tuple[Need, ...]:
         """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
-        codes = code_needs(self.opens) if self.opens else ()
-        return codes if self.dating is None else (*codes, *self.dating.needs(self.ledger_id))
+        needs: tuple[Need, ...] = code_needs(self.opens) if self.opens else ()
+        if self.dating is not None:
+            needs = (*needs, *self.dating.needs(self.ledger_id))
+        return needs if self.personal is None else (*needs, self.personal.need(self.ledger_id))
 
     def counted(self) -> Iterator[tuple[UUID, Window]]:
         """Of which accounts what counts in which windows is to be known besides, if it needs records at all."""
@@ -261,6 +266,8 @@ class Book:
         """
         if number and not command.posts_several:
             raise TypeError("a command that posts several entries says so: what is refused late is undone")
+        if command.personal is not None:
+            check_there(command.personal, command.ledger_id, self.records)
         late = None
         if command.dating is not None:
             entry, late = command.dating.dated(entry, self.records, command.ledger_id, command.id, posted_at)
@@ -286,6 +293,9 @@ class Book:
         if command.conditions is not None:
             key, record = kept(command.ledger_id, command.id, command.conditions)
             self.records[key] = record
+        if command.personal is not None and number == 0:
+            said_key, said = kept_members(command.ledger_id, command.id, command.personal)
+            self.records[said_key] = said
         return posted
 
     def _carry(self, posted: PostedEntry, digest: bytes, command: LedgerCommand) -> tuple[PostedPosting, ...]:

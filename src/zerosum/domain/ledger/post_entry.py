@@ -29,6 +29,7 @@ class PostEntry(LedgerCommand):
             or entry.reverses is not None
             or self.dating is not None
             or self.conditions is not None
+            or self.personal is not None
         ):
             return None
         debit, credit = entry.postings

@@ -55,7 +55,7 @@ class Pay(LedgerCommand):
 
     def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:  # noqa: ARG002 - it stands on nothing else
         reason = straight_reason(self.type)
-        if reason is None or self.dating is not None or self.conditions is not None:
+        if reason is None or self.dating is not None or self.conditions is not None or self.personal is not None:
             return None
         resource, event = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
         records = (self.record(),)

@@ -38,6 +38,9 @@ class Scope(StrEnum):
     REPORTS_READ = "reports:read"
     RECONCILIATION_READ = "reconciliation:read"
     RECONCILIATION_WRITE = "reconciliation:write"
+    PERSONAL_READ = "personal:read"
+    """To read what was said about people."""
+    PERSONAL_ERASE = "personal:erase"
     ADMIN = "admin"
     """Administration of the credential's own ledger. It implies none of the others."""
     OPERATOR = OPERATOR_SCOPE

@@ -15,7 +15,14 @@ from uuid import UUID
 
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Connection, Database
-from zerosum.domain.errors import AccountOpenedMeanwhile, DomainError, JudgementNeeded, RecordUnreadable, Unavailable
+from zerosum.domain.errors import (
+    AccountOpenedMeanwhile,
+    DomainError,
+    JudgementNeeded,
+    RecordUnreadable,
+    SubjectErased,
+    Unavailable,
+)
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
@@ -270,6 +277,8 @@ class Submission(Generic[AnyOrder, View]):
                 continue
             try:
                 prepared.append(self._kind.command(caller, order, is_prepared=True, imagined=imagined))
+            except SubjectErased as refusal:
+                prepared.append(refusal)  # Whoever has prepared it has looked at its key.
             except DomainError as refusal:
                 prepared.append(refusal)
                 refused[index] = order

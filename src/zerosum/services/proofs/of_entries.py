@@ -121,6 +121,7 @@ class EntriesProof:
             ("hold of", row.has_hold),
             ("run that has posted", row.has_run),
             ("review of", row.has_review),
+            ("sealed text of", row.has_members),
             ("template of", row.has_template),
             ("processor call of", row.has_call),
             ("processor call of the refund of", row.has_refund_call),

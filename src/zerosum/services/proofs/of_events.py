@@ -340,6 +340,8 @@ def _type_of(entry: Any) -> str:
         return "exchange.succeeded"
     if entry.resource_type == "account_group":
         return f"account_group.{entry.reason}"
+    if entry.resource_type == "subject":
+        return f"subject.{entry.reason}"
     if entry.resource_type == "period":
         return "period.closed"
     return "journal_entry.posted"

@@ -35,6 +35,9 @@ class Report:
     ledger_id: UUID
     postings: int = 0
     accounts: int = 0
+    personal: int = 0
+    """Entries with which something was said about a person; `erased` are those of them whose person was erased."""
+    erased: int = 0
     breaks: list[Break] = field(default_factory=list)
 
     @property

@@ -19,6 +19,7 @@
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_versions` | charts, house rules and the ledger's own routes, against the security log |
 | `of_account_groups` | account groups, against the security log |
+| `of_subjects` | what was said about people, beside what entries commit to, and who was erased |
 | `of_group_limits` | which accounts stand under the limits of groups |
 | `of_settings` | what the ledger is set to, against the security log |
 | `of_answers` | what keys of commands that post nothing are answered again |
@@ -67,6 +68,7 @@ from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_signed_checkpoints import SignedCheckpointsProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
+from zerosum.services.proofs.of_subjects import PersonalMembersProof, SubjectsProof
 from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
 from zerosum.services.proofs.of_versions import ChartsProof, HouseRulesProof, RoutesProof
 from zerosum.services.proofs.refusal_seals import SealsProof
@@ -180,6 +182,8 @@ class LedgerProof:
             PeriodsProof(report, events.expect),
             ChartsProof(report),
             AccountGroupsProof(report, events.expect),
+            SubjectsProof(report, events.expect),
+            PersonalMembersProof(report),
             GroupLimitsProof(report),
             SettingsProof(report),
             AnswersProof(report),

@@ -12,6 +12,7 @@ import orjson
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, NO_TEXTS, PaymentTexts, PaymentType
 from zerosum.services.requests.conditions import ConditionOrder
+from zerosum.services.requests.personal import PersonalOrder
 from zerosum.services.requests.splits import SplitOrder
 from zerosum.services.requests.times import parse_time
 
@@ -36,6 +37,8 @@ class PaymentOrder:
     """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
     conditions: Sequence[ConditionOrder] = ()
     processor: str = INTERNAL_PROCESSOR
+    personal: PersonalOrder | None = None
+    """Once that is sealed, `metadata` commits to it."""
 
 
 def ordered_content(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -1,0 +1,207 @@
+"""Use cases about subjects: what is said about them is sealed, shown and, with their keys, erased.
+
+Keys of subjects are kept in no memory: each order that says something reads the key, so that an erasure has nowhere
+else to reach.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.subjects import (
+    count_members,
+    find_members,
+    find_subjects,
+    insert_subjects,
+    sealed_under_keys,
+)
+from zerosum.domain.errors import PersonalMembersNotFound, RecordUnreadable, SubjectNotFound
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.subject_commands import EraseSubject
+from zerosum.domain.ledger.subjects import SealedMembers, Subject, erased, said_of
+from zerosum.domain.members import in_one_order
+from zerosum.services.audit import log_record
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.key_lookup import KeyLookup
+from zerosum.services.committing.submission import Done
+from zerosum.services.committing.work import key_reused
+from zerosum.services.credentials.envelope import KEY_BYTES, SealBroken
+from zerosum.services.credentials.personal_sealing import MembersPlace, commitment, open_members, seal_members
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.personal import PersonalOrder
+
+
+class SayingOrder(Protocol):
+    """An order that may say something about a subject."""
+
+    idempotency_key: str
+    metadata: Mapping[str, str]
+    personal: PersonalOrder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectReport:
+    """What there is of a subject. `entries` is with how many entries something was said about it."""
+
+    subject: Subject
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMembers:
+    """What was said about a subject with an entry. None: it was erased."""
+
+    subject: Subject
+    members: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureOrder:
+    idempotency_key: str
+    subject: str
+    reason: str
+
+
+class Subjects:
+    def __init__(self, database: Database, committer: Committer, sealer: Sealer, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._keys = KeyLookup(database, committer)
+        self._now = now
+
+    async def seal(self, ledger_id: LedgerId, orders: Sequence[SayingOrder], *, may_write: bool) -> None:
+        """Of those that say something: seal it, and let their metadata commit to that, once.
+
+        A subject gets its key with what is said of it first. Of an erased one only what was sealed under the same
+        idempotency key is known again: then the rest of the order decides whether it is the same.
+        """
+        saying = [(order, order.personal) for order in orders if order.personal and order.personal.sealed is None]
+        if not saying:
+            return
+        names = {personal.subject for _, personal in saying}
+        found = await self._subjects(ledger_id, names, may_write=may_write)
+        secrets_of = {name: await self._secret(found.get(name)) for name in names}
+        gone = [order.idempotency_key for order, personal in saying if secrets_of[personal.subject] is None]
+        before = await self._sealed_before(ledger_id, gone) if gone else {}
+        for order, personal in saying:
+            secret = secrets_of[personal.subject]
+            if secret is not None:
+                place = MembersPlace(ledger_id, personal.subject, order.idempotency_key)
+                _commit(order, personal, seal_members(secret, personal.members, place))
+                continue
+            subject, sealed = before.get(order.idempotency_key, (None, ""))
+            if subject == personal.subject:
+                _commit(order, personal, sealed)
+            else:
+                order.personal = replace(personal, sealed=erased(personal.subject))
+
+    async def shown(self, caller: Caller, entry_id: UUID) -> ShownMembers:
+        """What was said with this entry. Raises PersonalMembersNotFound."""
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_members(connection, caller.ledger_id, entry_id)
+        if found is None:
+            raise PersonalMembersNotFound("Nothing was said about a subject with this.")
+        secret = await self._secret(found.subject)
+        if secret is None:
+            return ShownMembers(subject=found.subject, members=None)
+        place = MembersPlace(caller.ledger_id, found.subject.reference, found.idempotency_key)
+        try:
+            return ShownMembers(subject=found.subject, members=open_members(secret, found.sealed, place))
+        except SealBroken:
+            raise _unreadable() from None
+
+    async def get(self, caller: Caller, reference: str) -> SubjectReport:
+        """Raises SubjectNotFound."""
+        async with self._database.work(caller.ledger_id) as connection:
+            found = (await find_subjects(connection, caller.ledger_id, [reference])).get(reference)
+            entries = 0 if found is None else await count_members(connection, caller.ledger_id, reference)
+        if found is None:
+            raise SubjectNotFound("This ledger has no such subject.")
+        return SubjectReport(subject=found, entries=entries)
+
+    async def erase(self, caller: Caller, order: ErasureOrder) -> Done[Mapping[str, Any]]:
+        """Raises SubjectNotFound, IdempotencyKeyReused, and what the committer raises."""
+
+        async def prepare() -> LedgerCommand:
+            return EraseSubject(
+                id=new_uuid(),
+                ledger_id=caller.ledger_id,
+                idempotency_key=order.idempotency_key,
+                fingerprint=fingerprint("subject erasure", {"subject": order.subject, "reason": order.reason}),
+                actor=caller.actor,
+                address=caller.address,
+                request_id=caller.request_id,
+                reference=order.subject,
+                reason=order.reason,
+            )
+
+        answer = await self._keys.carry_out(caller.ledger_id, [order.idempotency_key], prepare)
+        if isinstance(answer, Posted):
+            for record in answer.told:
+                log_record(record)
+            if answer.remembered is None:
+                raise TypeError("an erasure says what its key is to remember")
+            return Done(answer.remembered.content)
+        if answer.content is None or answer.resource_type is not ResourceType.SUBJECT:
+            raise key_reused()
+        return Done(answer.content, is_replay=True)
+
+    async def _subjects(self, ledger_id: LedgerId, names: set[str], *, may_write: bool) -> Mapping[str, Subject]:
+        """All of them; in a rehearsal those that there are."""
+        async with self._database.work(ledger_id) as connection:
+            found = await find_subjects(connection, ledger_id, names)
+        missing = names - found.keys()
+        if not missing or not may_write:
+            return found
+        sealed_keys = {name: await self._sealed_key(ledger_id, name) for name in sorted(missing)}
+        async with self._database.work(ledger_id) as connection:
+            # Whoever else has made one meanwhile was first, and that one counts.
+            await insert_subjects(connection, ledger_id, sealed_keys, self._now())
+        async with self._database.work(ledger_id) as connection:
+            return await find_subjects(connection, ledger_id, names)
+
+    async def _sealed_key(self, ledger_id: LedgerId, reference: str) -> str:
+        secret = secrets.token_bytes(KEY_BYTES)
+        return await self._sealer.seal(ledger_id, secret, table="subjects", column="sealed_key", row_id=reference)
+
+    async def _secret(self, subject: Subject | None) -> bytes | None:
+        """None: it was erased. Of one that is not there, as in a rehearsal, one that nobody keeps."""
+        if subject is None:
+            return secrets.token_bytes(KEY_BYTES)
+        if subject.sealed_key is None:
+            return None
+        try:
+            return await self._sealer.open(
+                subject.ledger_id,
+                subject.sealed_key,
+                table="subjects",
+                column="sealed_key",
+                row_id=subject.reference,
+            )
+        except SealBroken:
+            raise _unreadable() from None
+
+    async def _sealed_before(self, ledger_id: LedgerId, keys: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        async with self._database.work(ledger_id) as connection:
+            return await sealed_under_keys(connection, ledger_id, keys)
+
+
+def _commit(order: SayingOrder, personal: PersonalOrder, sealed: str) -> None:
+    order.personal = replace(personal, sealed=SealedMembers(personal.subject, sealed))
+    order.metadata = in_one_order({**order.metadata, **said_of(personal.subject, commitment(sealed))})
+
+
+def _unreadable() -> RecordUnreadable:
+    return RecordUnreadable("What is sealed of a subject cannot be opened.")
