@@ -27,7 +27,7 @@ from zerosum.db.queries.events import (
     position_of_event,
 )
 from zerosum.db.queries.exchanges import find_exchanges
-from zerosum.db.queries.payments import payments_as_made
+from zerosum.db.queries.payments import RecordedPayment, payments_as_made
 from zerosum.domain.errors import DomainError, EventsGone, InvalidParameter
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
@@ -183,7 +183,12 @@ async def told_events(connection: Connection, ledger_id: LedgerId, events: Seque
         silent = {event.resource_id for event in events if event.data is None and event.resource_type is kind}
         if silent:
             resources |= await find(connection, ledger_id, sorted(silent))
-    versions = await account_versions_of(connection, ledger_id, _entry_ids(events))
+    versions: dict[UUID, Mapping[UUID, int]] = {
+        id_: made.account_versions for id_, made in resources.items() if isinstance(made, RecordedPayment)
+    }
+    untold = [event for event in events if event.id not in versions]
+    if untold:
+        versions.update(await account_versions_of(connection, ledger_id, _entry_ids(untold)))
     return [
         ToldEvent(
             ledger_id=ledger_id,
