@@ -4,7 +4,7 @@ One turn of a dispatcher, of which several may run:
 
     1  write   how attempts have ended, together
     2  claim   some that are due, of each endpoint
-    3  fan out make deliveries of what has happened behind each endpoint's place, and move the place; what is due at once
+    3  fan out make deliveries of what has happened behind the place of each endpoint, and move it; what is due at once
                and has room is claimed as it is made
     4  read    what is to be sent
     5  send    by couriers, with no transaction open
