@@ -156,7 +156,7 @@ class PaymentFilter:
 async def find_payments(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, RecordedPayment]:
-    rows = await connection.execute(_NOW, {"ledger_id": ledger_id, "ids": list(ids)})
+    rows = await connection.execute(_select(ledger_id).where(payments.c.id.in_(ids)))
     return {row.id: _payment(row) for row in rows}
 
 
@@ -236,7 +236,7 @@ def _conditions(wanted: PaymentFilter) -> Iterator[ColumnElement[bool]]:
         yield journal_entries.c.metadata[name].astext == member
 
 
-def _select(ledger_id: UUID | ColumnElement[UUID]) -> Select[Any]:
+def _select(ledger_id: UUID) -> Select[Any]:
     """Payments as they are now."""
     given_back = (
         select(func.array_agg(refunds.c.id))
@@ -323,10 +323,10 @@ def _select_made(ledger_id: UUID | ColumnElement[UUID]) -> Select[Any]:
     )
 
 
-# Made once: to put either together takes longer than to ask it for twenty payments.
-_LEDGER = bindparam("ledger_id", type_=Uuid)
-_AMONG_IDS = payments.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
-_NOW, _WHEN_MADE = _select(_LEDGER).where(_AMONG_IDS), _select_made(_LEDGER).where(_AMONG_IDS)
+# Made once: to put it together takes longer than to ask it for twenty payments.
+_WHEN_MADE = _select_made(bindparam("ledger_id", type_=Uuid)).where(
+    payments.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+)
 
 
 def _payment(row: Row[Any]) -> RecordedPayment:

@@ -169,7 +169,7 @@ where delivery.ledger_id = unsent.ledger_id and delivery.endpoint_id = unsent.en
 _NEED_NOT_LAST = text(
     "select set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true), "
     "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
-    "set_config('enable_bitmapscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+    "set_config('enable_bitmapscan', 'off', true)"
 )
 _MUST_LAST = text("set local synchronous_commit to default")
 
@@ -177,7 +177,7 @@ _MUST_LAST = text("set local synchronous_commit to default")
 async def need_not_last(connection: AsyncConnection) -> None:
     """What this unit of work writes may be lost with the server: it is then done again, and nobody was told of it.
 
-    And whatever it looks up is found by keys, and planned once.
+    And whatever it looks up is found by keys.
     """
     await connection.execute(_NEED_NOT_LAST)
 

@@ -27,7 +27,8 @@ from uuid import UUID
 
 import orjson
 
-from zerosum.db.engine import Connection, Database
+from zerosum.db.engine import Connection, Database, renew_plans
+from zerosum.db.queries.pages import plan_once
 from zerosum.db.queries.webhook_dispatch import (
     AttemptResult,
     ClaimedDelivery,
@@ -117,6 +118,8 @@ class Dispatcher:
         self._ledgers: list[UUID] = []
         self._looked_at: float | None = None
         self._claimed_at = float("-inf")
+        self._seen = 0
+        """Events that were looked at."""
         self._under_way: set[asyncio.Task[None]] = set()
         self._busy: Counter[UUID] = Counter()
         """Claims of each endpoint that are not written yet."""
@@ -211,6 +214,8 @@ class Dispatcher:
         now = self._now()
         async with self._database.work(*ledgers) as connection:
             await need_not_last(connection)
+            await plan_once(connection)
+            await renew_plans(connection, self._seen)
             claimed = await self._claim(connection, ledgers, now)
             room = self._room(now, Counter(one.endpoint_id for one in claimed or ()))
             if claimed is None:  # What waits already comes first.
@@ -219,6 +224,7 @@ class Dispatcher:
                 connection, ledgers, room, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE
             )
             claimed = [*(claimed or ()), *new]
+            self._seen += seen
             contents = await contents_of(connection, claimed)
             endpoints = await find_endpoints(connection, {one.endpoint for one in claimed}) if claimed else {}
         # Should that fail, its claims lapse.
