@@ -45,6 +45,10 @@ def single_case(service: Service, seconds: float) -> CommitterCase:
     return replace(bulk_case(service, seconds), name="256 callers", callers=256, items=1)
 
 
+class TooFewBatches(Exception):
+    """Only those count that are committed in one round trip, of accounts that are remembered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Microseconds of a payment: of its session in PostgreSQL with its event and without, and of all parts, of which
@@ -68,6 +72,8 @@ def cost_of_events(case: CommitterCase) -> Cost:
 def _measured(case: CommitterCase, database: str) -> Cost:
     with _by_turns() as turns:
         reading: Reading = case.measure(database)[0]
+    if not all(turns.payments):
+        raise TooFewBatches(f"so many payments were counted with their events, and without: {turns.payments}")
     return Cost(turns.microseconds(0), turns.microseconds(1), sum(reading.cpu_microseconds.values()))
 
 
