@@ -56,7 +56,7 @@ with seen as materialized (
           select from webhook_deliveries there
           where there.ledger_id = event.ledger_id and there.endpoint_id = event.endpoint_id
             and there.event_id = event.id)
-), judged as (
+), judged as materialized (
     select chosen.*, is_first and not is_parked and not exists (
         select from webhook_deliveries earlier
         where earlier.ledger_id = chosen.ledger_id and earlier.endpoint_id = chosen.endpoint_id
