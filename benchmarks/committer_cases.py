@@ -55,13 +55,14 @@ class CommitterCase:
 
     def run(self) -> Reading:
         with fresh_database(self.service) as database:
-            reading, payments = in_forks([functools.partial(self._measure, database)])[0]
+            reading, payments = in_forks([functools.partial(self.measure, database)])[0]
             before = check_books(self.service, database).payments - len(self.ground.account_ids)
             if before != payments:
                 raise CommandWasRefused(f"{payments} payments were acknowledged, {before} are in the books")
         return reading
 
-    def _measure(self, database: str) -> tuple[Reading, int]:
+    def measure(self, database: str) -> tuple[Reading, int]:
+        """In a process that ends with it. With how many payments were made in all."""
         settings = installation_settings(
             self.service.data_dir,
             database_url=self.service.dsn(database),

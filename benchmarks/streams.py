@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.books import check_books
-from benchmarks.committer_cases import CommitterCase
 from benchmarks.http_cases import LoadWasRefused
-from benchmarks.outbox_cost import bulk_case, keep_events, single_case, throw_events_away
+from benchmarks.outbox_cost import bulk_case, cost_of_events, single_case
 from benchmarks.parts import wanted_parts
 from benchmarks.plan import Options, set_up
 from benchmarks.progress import Progress
@@ -173,18 +172,9 @@ class _Run:
         for make in (bulk_case, single_case):
             case = make(self._service, self._given.seconds)
             with self._going_on(f"what events cost, {case.name}"):
-                self._cost_of_events(case)
-
-    def _cost_of_events(self, case: CommitterCase) -> None:
-        told = case.run()
-        throw_events_away(self._service)
-        try:
-            untold = case.run()
-        finally:
-            keep_events(self._service)
-        spent = [sum(one.cpu_microseconds.values()) for one in (told, untold)]
-        self.table.add(f"{case.name}: rate with events / without", told.items_per_second / untold.items_per_second)
-        self.table.add(f"{case.name}: processor time with events / without", spent[0] / spent[1], "below 1.05")
+                cost = cost_of_events(case)
+                self.table.add(f"{case.name}: µs of PostgreSQL for an event", cost.told - cost.untold)
+                self.table.add(f"{case.name}: processor time with events / without", cost.ratio, "below 1.05")
 
 
 if __name__ == "__main__":

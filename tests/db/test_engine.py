@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import TestDatabase
-from zerosum.db.engine import Database, make_engine
+from zerosum.db.engine import Connection, Database, make_engine, renew_plans
 from zerosum.db.errors import CommitRefused
+from zerosum.db.queries.pages import plan_once
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 
@@ -87,6 +88,37 @@ async def test_a_statement_that_takes_too_long_means_unavailable(
         async with database.work(ledger_id) as connection:
             await connection.execute(text("select pg_sleep(5)"))
     await database.close()
+
+
+async def test_plans_are_thrown_away_when_there_is_twice_as_much(test_database: TestDatabase) -> None:
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+    async with database.work() as connection:
+        await plan_once(connection)
+        await renew_plans(connection, 100)
+        await connection.execute(text("prepare one as select from accounts where ledger_id = $1 and id = $2"))
+
+        async def plan(size: int) -> str:
+            await renew_plans(connection, size)
+            asked = text(f"explain execute one('{NOBODY}', '{NOBODY}')")
+            return "\n".join((await connection.execute(asked)).scalars())
+
+        await set_scans(connection, "off")
+        assert "Seq Scan" in await plan(100)
+        await set_scans(connection, "on")
+        assert "Seq Scan" in await plan(199)
+        await connection.execute(text("set local enable_seqscan = off"))
+        assert "Seq Scan" in await plan(199)
+        assert "Seq Scan" not in await plan(200)
+    await database.close()
+
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+async def set_scans(connection: Connection, state: str) -> None:
+    """Those by an index."""
+    for kind in ("indexscan", "indexonlyscan", "bitmapscan"):
+        await connection.execute(text(f"set local enable_{kind} = {state}"))
 
 
 async def test_a_commit_that_was_answered_with_a_rollback_is_no_acknowledgement(

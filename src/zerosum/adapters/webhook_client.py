@@ -95,8 +95,7 @@ class WebhookClient:
         """Raises SendFailed."""
         try:
             parts = self._check_url(url)
-            async with asyncio.timeout(self._seconds_max):
-                return await self._post(parts, _request(parts, headers, body))
+            return await self._post(parts, _request(parts, headers, body))
         except UrlNotAllowed:
             raise SendFailed("url_not_allowed") from None
         except TimeoutError:
@@ -120,20 +119,23 @@ class WebhookClient:
         self._resolver.close()
 
     async def _post(self, parts: SplitResult, request: bytes) -> Answered:
-        place = (parts.scheme, parts.netloc)
+        place, clock = (parts.scheme, parts.netloc), asyncio.get_running_loop().time
+        deadline = clock() + self._seconds_max
         kept = self._taken(place)
         if kept is not None:
             try:
-                return await self._ask(place, kept, request)
+                return await self._ask(place, kept, request, self._seconds_max)
             except NoAnswer as failure:
                 if not failure.is_unused:
                     raise
                 # It was closed while nobody looked.
-        return await self._ask(place, await self._connected(parts), request)
+        async with asyncio.timeout_at(deadline):
+            connection = await self._connected(parts)
+        return await self._ask(place, connection, request, deadline - clock())
 
-    async def _ask(self, place: _Place, connection: WebhookConnection, request: bytes) -> Answered:
+    async def _ask(self, place: _Place, connection: WebhookConnection, request: bytes, seconds_max: float) -> Answered:
         try:
-            status = await connection.ask(request)
+            status = await connection.ask(request, seconds_max)
             await connection.drain(DRAIN_SECONDS_MAX)
             answered = Answered(status, connection.retry_after_seconds)
         except BaseException:

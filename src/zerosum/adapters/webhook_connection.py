@@ -42,15 +42,20 @@ class WebhookConnection(asyncio.Protocol):
     def is_reusable(self) -> bool:
         return self._is_complete and self._keeps and self._transport is not None and not self._transport.is_closing()
 
-    async def ask(self, request: bytes) -> int:
-        """The status that is answered. Raises NoAnswer."""
+    async def ask(self, request: bytes, seconds_max: float) -> int:
+        """The status that is answered. Raises NoAnswer, and TimeoutError where none comes in time."""
         if self._transport is None or self._transport.is_closing():
             raise NoAnswer(is_unused=True)
         self._parser = httptools.HttpResponseParser(self)
         self._answered, self._ended = self._loop.create_future(), self._loop.create_future()
         self._size, self._is_complete, self.retry_after_seconds = 0, False, None
-        self._transport.write(request)
-        return await self._answered
+        # A timer of its own: `asyncio.timeout` takes as long as signing does.
+        timer = self._loop.call_later(seconds_max, self._give_up)
+        try:
+            self._transport.write(request)
+            return await self._answered
+        finally:
+            timer.cancel()
 
     async def drain(self, seconds_max: float) -> None:
         """Until the answer is whole, so that the connection can be used again; not for longer."""
@@ -102,6 +107,10 @@ class WebhookConnection(asyncio.Protocol):
         self._keeps = self._parser.should_keep_alive()
         self._is_complete = True
         self._end()
+
+    def _give_up(self) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(TimeoutError())
 
     def _break(self) -> None:
         """What is there counts; nothing more is taken."""

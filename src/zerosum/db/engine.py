@@ -233,6 +233,18 @@ class Database:
         return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
 
 
+async def renew_plans(connection: AsyncConnection, size: int) -> None:
+    """Plans that its session has made when there was half as much are thrown away.
+
+    Of a young table whatever finds a row is as good as its key; such a plan must not live until PostgreSQL has looked
+    at the table. `size` is any number that grows as the tables do.
+    """
+    session = _session_of(connection)
+    if size >= 2 * session.planned_for:
+        session.planned_for = max(size, 1)
+        await connection.exec_driver_sql("discard plans")
+
+
 async def _commit(connection: AsyncConnection) -> None:
     """Cancelling it would end the wait for the standby, which is not to end; so the connection is given up instead."""
     session = _session_of(connection)

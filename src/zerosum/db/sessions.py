@@ -43,6 +43,8 @@ class Session(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.C
 
     is_pooled = False
     settings: Mapping[str, str] = {}
+    planned_for = 0
+    """How much there was when its plans were thrown away last (`engine.renew_plans`)."""
     _has_lost_standby = False
 
     async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109

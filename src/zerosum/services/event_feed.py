@@ -27,7 +27,7 @@ from zerosum.db.queries.events import (
     position_of_event,
 )
 from zerosum.db.queries.exchanges import find_exchanges
-from zerosum.db.queries.payments import payments_as_made
+from zerosum.db.queries.payments import RecordedPayment, payments_as_made
 from zerosum.domain.errors import DomainError, EventsGone, InvalidParameter
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
@@ -182,8 +182,13 @@ async def told_events(connection: Connection, ledger_id: LedgerId, events: Seque
     for kind, find in _FINDERS.items():
         silent = {event.resource_id for event in events if event.data is None and event.resource_type is kind}
         if silent:
-            resources |= await find(connection, ledger_id, sorted(silent))
-    versions = await account_versions_of(connection, ledger_id, _entry_ids(events))
+            resources |= await find(connection, ledger_id, list(silent))
+    versions: dict[UUID, Mapping[UUID, int]] = {
+        id_: made.account_versions for id_, made in resources.items() if isinstance(made, RecordedPayment)
+    }
+    untold = [event for event in events if event.id not in versions]
+    if untold:
+        versions.update(await account_versions_of(connection, ledger_id, _entry_ids(untold)))
     return [
         ToldEvent(
             ledger_id=ledger_id,
@@ -217,14 +222,14 @@ async def readable_events_at(
         of_ledgers.setdefault(ledger_id, set()).add(place)
     found: dict[UUID, ToldEvent] = {}
     for ledger_id, positions in of_ledgers.items():
-        events = await events_at(connection, ledger_id, sorted(positions))
+        events = await events_at(connection, ledger_id, list(positions))
         found |= {one.event.id: one for one in await readable_events(connection, LedgerId(ledger_id), events)}
     return found
 
 
 def _entry_ids(events: Iterable[RecordedEvent]) -> list[UUID]:
     """An event bears the id of the entry that made it one, but for the second of a command: its resource bears that."""
-    return sorted({id_ for event in events for id_ in (event.id, event.resource_id)})
+    return list({id_ for event in events for id_ in (event.id, event.resource_id)})
 
 
 def event_types_named(names: Sequence[str]) -> frozenset[str]:

@@ -188,16 +188,10 @@ async def account_versions_of(
     connection: AsyncConnection, ledger_id: UUID, entry_ids: Collection[UUID]
 ) -> dict[UUID, dict[UUID, int]]:
     """The version that each entry left its accounts at."""
-    newest = func.max(postings.c.account_version)
-    statement = (
-        select(postings.c.entry_id, postings.c.account_id, newest.label("version"))
-        .where(postings.c.ledger_id == ledger_id, postings.c.entry_id.in_(entry_ids))
-        .group_by(postings.c.entry_id, postings.c.account_id)
-        .order_by(postings.c.entry_id, func.min(postings.c.place))
-    )
     found: dict[UUID, dict[UUID, int]] = {}
-    for row in await connection.execute(statement):
-        found.setdefault(row.entry_id, {})[row.account_id] = row.version
+    given = {"ledger_id": ledger_id, "entry_ids": list(entry_ids)}
+    for entry_id, account_id, version in await connection.execute(_VERSIONS, given):
+        found.setdefault(entry_id, {})[account_id] = version
     return found
 
 
@@ -222,6 +216,13 @@ cross join lateral (
     where event.ledger_id = :ledger_id and event.xid = place.xid and event.id = place.id limit 1
 ) event
 """).columns(*events.c)
+
+
+_VERSIONS = text("""
+select entry_id, account_id, max(account_version) from postings
+where ledger_id = :ledger_id and entry_id = any(cast(:entry_ids as uuid[]))
+group by entry_id, account_id order by entry_id, min(place)
+""")
 
 
 def is_settled(event: str = "event") -> str:

@@ -16,7 +16,9 @@ from sqlalchemy import (
     Select,
     Subquery,
     Text,
+    Uuid,
     and_,
+    any_,
     bindparam,
     case,
     cast,
@@ -25,7 +27,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
@@ -162,24 +164,13 @@ async def payments_as_made(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> Mapping[UUID, RecordedPayment]:
     """As they were when they were made, whatever has become of them since."""
-    found = await find_payments(connection, ledger_id, ids)
+    rows = await connection.execute(_WHEN_MADE, {"ledger_id": ledger_id, "ids": list(ids)})
+    found = {row.id: _made(row) for row in rows}
     outside = [payment.id for payment in found.values() if payment.processor != INTERNAL_PROCESSOR]
     moved = await begun_elsewhere(connection, ledger_id, outside) if outside else {}
     for id_, begun in moved.items():
         found[id_] = replace(found[id_], **begun)
-    return {
-        id_: replace(
-            payment,
-            status=status_when_made(payment.processor),
-            refunded=None,
-            refunding=None,
-            disputed=None,
-            further_ids=(),
-            settlement=None,
-            splits=[split._replace(refunded=None, approved=None) for split in payment.splits],
-        )
-        for id_, payment in found.items()
-    }
+    return found
 
 
 async def list_payments(
@@ -246,17 +237,7 @@ def _conditions(wanted: PaymentFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _select(ledger_id: UUID) -> Select[Any]:
-    payer, payee = accounts.alias("payer"), accounts.alias("payee")
-    line = postings.alias("line")
-    # Amounts as text: a JSON number would be read as a float.
-    left = func.jsonb_build_array(
-        line.c.account_id, line.c.account_version, cast(line.c.balance_after, Text), cast(line.c.held_after, Text)
-    )
-    lines = (
-        select(func.jsonb_agg(aggregate_order_by(left, line.c.place)))
-        .where(line.c.ledger_id == ledger_id, line.c.entry_id == payments.c.id)
-        .scalar_subquery()
-    )
+    """Payments as they are now."""
     given_back = (
         select(func.array_agg(refunds.c.id))
         .where(refunds.c.ledger_id == ledger_id, refunds.c.payment_id == payments.c.id)
@@ -270,7 +251,6 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(disputes.c.ledger_id == ledger_id, disputes.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
-    parts = parts_shown(ledger_id, payments.c.id)
     moved_ids = (
         select(func.array_agg(aggregate_order_by(processor_call_moves.c.id, processor_call_moves.c.number)))
         .where(
@@ -298,15 +278,32 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .scalar_subquery()
     )
     is_outside = payments.c.processor != INTERNAL_PROCESSOR
+    return _select_made(ledger_id).add_columns(
+        case((is_outside, settled_refunds)).label("settled_refund_ids"),
+        case((is_outside, settlement)).label("settlement"),
+        case((is_outside, moved_ids)).label("moved_ids"),
+        given_back.label("refund_ids"),
+        questioned.label("dispute_entry_ids"),
+    )
+
+
+def _select_made(ledger_id: UUID | ColumnElement[UUID]) -> Select[Any]:
+    """What is known of payments since they were made."""
+    payer, payee = accounts.alias("payer"), accounts.alias("payee")
+    line = postings.alias("line")
+    # Amounts as text: a JSON number would be read as a float.
+    left = func.jsonb_build_array(
+        line.c.account_id, line.c.account_version, cast(line.c.balance_after, Text), cast(line.c.held_after, Text)
+    )
+    lines = (
+        select(func.jsonb_agg(aggregate_order_by(left, line.c.place)))
+        .where(line.c.ledger_id == ledger_id, line.c.entry_id == payments.c.id)
+        .scalar_subquery()
+    )
     return with_late_dates(
         select(
             payments,
-            case((is_outside, settled_refunds)).label("settled_refund_ids"),
-            parts.label("parts"),
-            case((is_outside, settlement)).label("settlement"),
-            case((is_outside, moved_ids)).label("moved_ids"),
-            given_back.label("refund_ids"),
-            questioned.label("dispute_entry_ids"),
+            parts_shown(ledger_id, payments.c.id).label("parts"),
             payer.c.code.label("payer_code"),
             payee.c.code.label("payee_code"),
             journal_entries.c.effective_at,
@@ -326,18 +323,35 @@ def _select(ledger_id: UUID) -> Select[Any]:
     )
 
 
+# Made once: to put it together takes longer than to ask it for twenty payments.
+_WHEN_MADE = _select_made(bindparam("ledger_id", type_=Uuid)).where(
+    payments.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+)
+
+
 def _payment(row: Row[Any]) -> RecordedPayment:
+    payment = _made(row)
+    settlement = None if row.settlement is None else _settlement(row.settlement)
+    first = (*(row.moved_ids or ()), *(() if settlement is None else (settlement.entry_id,)))
+    of_refunds = (*(row.refund_ids or ()), *(row.settled_refund_ids or ()))
+    payment.status = PaymentStatus(row.status)
+    payment.refunded, payment.refunding, payment.disputed = row.refunded, row.refunding, row.disputed
+    payment.further_ids = [*first, *sorted((*of_refunds, *(row.dispute_entry_ids or ())))]
+    payment.settlement = settlement
+    payment.splits = [shown_part(part) for part in row.parts or ()]
+    return payment
+
+
+def _made(row: Row[Any]) -> RecordedPayment:
+    """As it was when it was made, but for whom its processor has moved it to."""
     lines = [
         RecordedLine(UUID(account_id), version, Decimal(posted), Decimal(held))
         for account_id, version, posted, held in row.lines
     ]
-    settlement = None if row.settlement is None else _settlement(row.settlement)
-    first = (*(row.moved_ids or ()), *(() if settlement is None else (settlement.entry_id,)))
-    of_refunds = (*(row.refund_ids or ()), *(row.settled_refund_ids or ()))
     return RecordedPayment(
         id=row.id,
         type=PaymentType(row.type),
-        status=PaymentStatus(row.status),
+        status=status_when_made(row.processor),
         amount=row.amount,
         currency=row.currency,
         payer_id=row.payer_id,
@@ -351,13 +365,8 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         metadata=row.metadata or {},
         account_versions={line.account_id: line.account_version for line in lines},
         lines=lines,
-        refunded=row.refunded,
-        further_ids=[*first, *sorted((*of_refunds, *(row.dispute_entry_ids or ())))],
-        disputed=row.disputed,
-        refunding=row.refunding,
-        splits=[shown_part(part) for part in row.parts or ()],
+        splits=[shown_part(part)._replace(refunded=None, approved=None) for part in row.parts or ()],
         late=late_in(row, row.ledger_id, row.id),
-        settlement=settlement,
         traceparent=row.traceparent,
     )
 

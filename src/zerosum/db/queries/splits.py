@@ -34,7 +34,7 @@ class RecordedSplit(NamedTuple):
         return self.amount if self.approved is None else self.approved
 
 
-def parts_shown(ledger_id: UUID, payment_id: ColumnElement[UUID]) -> ScalarSelect[Any]:
+def parts_shown(ledger_id: UUID | ColumnElement[UUID], payment_id: ColumnElement[UUID]) -> ScalarSelect[Any]:
     """All of a payment's, for `shown_part`. Amounts as text: a JSON number would be read as a float."""
     receiver, own = accounts.alias("receiver"), payment_splits
     part = func.jsonb_build_array(

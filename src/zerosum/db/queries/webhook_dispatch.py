@@ -1,4 +1,5 @@
-"""What a dispatcher of webhooks does in the database: from events to deliveries, from deliveries to claims and back.
+"""What a dispatcher of webhooks does in the database: from deliveries to claims and back (from events to deliveries:
+`webhook_fan_out.py`).
 
 A delivery is due when `next_at` has come, which only the first pending one of each resource has: the others wait
 behind it. Whoever adds deliveries or ends them holds the lock of their endpoint, so that none is left waiting behind
@@ -13,10 +14,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.queries.events import is_of_types, is_settled
+from zerosum.db.queries.events import is_settled
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.webhooks import DeliveryStatus
 
@@ -27,9 +28,9 @@ EndpointKey = tuple[UUID, UUID]
 """Ledger and endpoint."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ClaimedDelivery:
-    """`attempts` counts this one."""
+    """`attempts` counts this one. Not frozen, like all that is made for each delivery: it takes thrice as long."""
 
     ledger_id: UUID
     endpoint_id: UUID
@@ -46,6 +47,16 @@ class ClaimedDelivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What may be claimed until when: `free` in all, and of one endpoint so many less those that keep it `busy`."""
+
+    busy: Mapping[UUID, int]
+    per_endpoint: int
+    free: int
+    until: datetime
+
+
+@dataclass(slots=True, kw_only=True)
 class AttemptResult:
     """How an attempt has ended. `next_at` is when it is tried again, of one that is pending."""
 
@@ -56,61 +67,6 @@ class AttemptResult:
     status_code: int | None
     error: str | None
 
-
-_LOCK_THOSE_BEHIND = text(f"""
-select ledger_id, id from webhook_endpoints endpoint
-where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and exists (
-    select from events event
-    where event.ledger_id = endpoint.ledger_id and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id)
-      and {is_settled()})
-order by feed_xid limit :endpoints
-for update skip locked
-""")  # noqa: S608 - made of constants
-
-_FAN_OUT = text(f"""
-with seen as materialized (
-    select endpoint.ledger_id, endpoint.id as endpoint_id, event_types, event.xid < parked_xid as is_parked,
-           event.xid, event.id, event.type, event.resource_type, event.resource_id
-    from unnest(cast(:ledgers as uuid[]), cast(:ids as uuid[])) wanted (ledger_id, id)
-    join webhook_endpoints endpoint on endpoint.ledger_id = wanted.ledger_id and endpoint.id = wanted.id
-    cross join lateral (
-        select event.xid, event.id, event.type, event.resource_type,
-               coalesce(event.resource_id, event.id) as resource_id
-        from events event
-        where event.ledger_id = endpoint.ledger_id
-          and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id) and {is_settled()}
-        order by event.xid, event.id limit :at_once
-    ) event
-), moved as (
-    update webhook_endpoints endpoint set feed_xid = last.xid, feed_id = last.id
-    from (select distinct on (ledger_id, endpoint_id) ledger_id, endpoint_id, xid, id from seen
-          order by ledger_id, endpoint_id, xid desc, id desc) last
-    where endpoint.ledger_id = last.ledger_id and endpoint.id = last.endpoint_id
-), chosen as (
-    select event.*, row_number() over (partition by ledger_id, endpoint_id, resource_id, is_parked order by xid, id) = 1
-           as is_first
-    from seen event
-    where (event_types is null or {is_of_types("event_types")})
-      -- What was replayed meanwhile is there, and nothing must wait for this one to come before it.
-      and not exists (
-          select from webhook_deliveries there
-          where there.ledger_id = event.ledger_id and there.endpoint_id = event.endpoint_id
-            and there.event_id = event.id)
-), added as (
-    insert into webhook_deliveries (ledger_id, endpoint_id, event_id, event_xid, type, resource_type, resource_id,
-                                    status, next_at)
-    select ledger_id, endpoint_id, id, xid, type, resource_type, resource_id,
-           case when is_parked then 'parked' else 'pending' end,
-           case when is_first and not is_parked and not exists (
-               select from webhook_deliveries earlier
-               where earlier.ledger_id = chosen.ledger_id and earlier.endpoint_id = chosen.endpoint_id
-                 and earlier.resource_id = chosen.resource_id and earlier.status = 'pending'
-                 and (earlier.event_xid, earlier.event_id) < (chosen.xid, chosen.id))
-           then cast(:now as timestamptz) end
-    from chosen on conflict do nothing
-)
-select count(*) from seen
-""")  # noqa: S608 - made of constants
 
 _CLAIM = text("""
 with room as (
@@ -231,62 +187,35 @@ async def must_last(connection: AsyncConnection) -> None:
     await connection.execute(_MUST_LAST)
 
 
-async def fan_out(
-    connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime, *, endpoints_max: int, events_max: int
-) -> int:
-    """Make deliveries of what has happened behind the place of each endpoint; how many events were looked at."""
-    behind = (
-        await connection.execute(_LOCK_THOSE_BEHIND, {"ledgers": list(ledger_ids), "endpoints": endpoints_max})
-    ).all()
-    if not behind:
-        return 0
-    # Locked by a statement of its own: what others have committed before that is seen by the next.
-    given = {
-        "ledgers": [row.ledger_id for row in behind],
-        "ids": [row.id for row in behind],
-        "at_once": events_max,
-        "now": now,
-    }
-    return int((await connection.execute(_FAN_OUT, given)).scalar_one())
-
-
 async def claim(
-    connection: AsyncConnection,
-    ledger_ids: Sequence[UUID],
-    busy: Mapping[UUID, int],
-    now: datetime,
-    until: datetime,
-    *,
-    breaker: int,
-    per_endpoint: int,
-    free: int,
+    connection: AsyncConnection, ledger_ids: Sequence[UUID], room: Room, now: datetime, *, breaker: int
 ) -> list[ClaimedDelivery]:
-    """At most `free` that are due, some of each endpoint. Who does not come back until then has lost them."""
+    """Some that are due of each endpoint. Who does not come back until then has lost them."""
     given = {
         "ledgers": list(ledger_ids),
-        "busy_ids": list(busy),
-        "busy_numbers": list(busy.values()),
+        "busy_ids": list(room.busy),
+        "busy_numbers": list(room.busy.values()),
         "now": now,
-        "until": until,
+        "until": room.until,
         "breaker": breaker,
-        "per_endpoint": per_endpoint,
-        "free": free,
+        "per_endpoint": room.per_endpoint,
+        "free": room.free,
         "share": SHARE_LEAST,
     }
-    rows = (await connection.execute(_CLAIM, given)).all()
-    return [
-        ClaimedDelivery(
-            ledger_id=row.ledger_id,
-            endpoint_id=row.endpoint_id,
-            event_id=row.event_id,
-            event_xid=row.event_xid,
-            type=EventType(row.type),
-            resource_type=ResourceType(row.resource_type),
-            resource_id=row.resource_id,
-            attempts=row.attempts,
-        )
-        for row in rows
-    ]
+    return [claimed_delivery(row) for row in await connection.execute(_CLAIM, given)]
+
+
+def claimed_delivery(row: Row[Any]) -> ClaimedDelivery:
+    return ClaimedDelivery(
+        ledger_id=row.ledger_id,
+        endpoint_id=row.endpoint_id,
+        event_id=row.event_id,
+        event_xid=row.event_xid,
+        type=EventType(row.type),
+        resource_type=ResourceType(row.resource_type),
+        resource_id=row.resource_id,
+        attempts=row.attempts,
+    )
 
 
 async def oldest_due(connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime) -> datetime | None:

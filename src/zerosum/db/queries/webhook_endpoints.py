@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, insert, literal, select, text, update
+from sqlalchemy import Row, Uuid, any_, bindparam, func, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.accounts import paged
@@ -108,7 +109,7 @@ async def find_endpoint(
 
 async def find_endpoints(connection: AsyncConnection, ids: Collection[tuple[UUID, UUID]]) -> dict[UUID, EndpointRecord]:
     """By ledger and id."""
-    return {row.id: _record(row) for row in await connection.execute(_of(ids))}
+    return {row.id: _record(row) for row in await connection.execute(_NAMED, _names(ids))}
 
 
 async def list_endpoints(
@@ -143,17 +144,20 @@ async def all_endpoints(connection: AsyncConnection) -> list[tuple[UUID, UUID, s
 
 async def lock_endpoints(connection: AsyncConnection, ids: Collection[tuple[UUID, UUID]]) -> dict[UUID, EndpointRecord]:
     """Those that nobody else has locked, in one order."""
-    ordered = _of(ids).order_by(webhook_endpoints.c.ledger_id, webhook_endpoints.c.id)
-    rows = await connection.execute(ordered.with_for_update(skip_locked=True))
-    return {row.id: _record(row) for row in rows}
+    return {row.id: _record(row) for row in await connection.execute(_LOCKED, _names(ids))}
 
 
-def _of(ids: Collection[tuple[UUID, UUID]]) -> Select[Any]:
-    return select(webhook_endpoints).where(
-        webhook_endpoints.c.ledger_id.in_(sorted({ledger_id for ledger_id, _ in ids})),
-        webhook_endpoints.c.id.in_(sorted({id_ for _, id_ in ids})),
-        webhook_endpoints.c.status != DELETED,
-    )
+# Made once, for a dispatcher asks them at each turn.
+_NAMED = select(webhook_endpoints).where(
+    webhook_endpoints.c.ledger_id == any_(bindparam("ledgers", type_=ARRAY(Uuid))),
+    webhook_endpoints.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+    webhook_endpoints.c.status != DELETED,
+)
+_LOCKED = _NAMED.order_by(webhook_endpoints.c.ledger_id, webhook_endpoints.c.id).with_for_update(skip_locked=True)
+
+
+def _names(ids: Collection[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:
+    return {"ledgers": sorted({ledger_id for ledger_id, _ in ids}), "ids": sorted({id_ for _, id_ in ids})}
 
 
 def _shown(record: EndpointRecord) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 One turn of a dispatcher, of which several may run:
 
     1  write   how attempts have ended, together
-    2  fan out make deliveries of what has happened behind each endpoint's place, and move the place, in one transaction
-    3  claim   some that are due, of each endpoint, and read what is to be sent
-    4  send    each by a task of its own, with no transaction open
+    2  claim   some that are due, of each endpoint
+    3  fan out make deliveries of what has happened behind the place of each endpoint, and move it; what is due at once
+               and has room is claimed as it is made
+    4  read    what is to be sent
+    5  send    by couriers, with no transaction open
 
-2 and 3 are one short transaction. More is claimed than is sent at once, so that a turn is worth its while; when an
-endpoint fails, what waits for it is given back. Who dies between 3 and 1 loses its claims after CLAIM_TIME, and another
+2 to 4 are one short transaction. More is claimed than is sent at once, so that a turn is worth its while; when an
+endpoint fails, what waits for it is given back. Who dies between 2 and 1 loses its claims after CLAIM_TIME, and another
 sends them again, under the same id.
 """
 
@@ -18,39 +20,40 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import orjson
 
-from zerosum.adapters.webhook_client import Answered, SendFailed, jitter_percent
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database, renew_plans
+from zerosum.db.queries.pages import plan_once
 from zerosum.db.queries.webhook_dispatch import (
     AttemptResult,
     ClaimedDelivery,
+    Room,
     claim,
-    fan_out,
     need_not_last,
     oldest_due,
 )
 from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints, ledgers_with_endpoints
+from zerosum.db.queries.webhook_fan_out import fan_out
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.traces import TraceOrigin, traced_headers
-from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
+from zerosum.domain.webhooks import BREAKER_FAILURES
 from zerosum.services.credentials.envelope import SealBroken
 from zerosum.services.event_feed import ToldEvent
-from zerosum.services.spans import NO_SPANS, Spans, StepKind
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.stopping import rest
 from zerosum.services.webhooks.announcing import endpoint_content
 from zerosum.services.webhooks.contents import contents_of, ping_event
+from zerosum.services.webhooks.couriers import Couriers
 from zerosum.services.webhooks.parking import park
 from zerosum.services.webhooks.results import NOT_READABLE, is_failure, record_results
 from zerosum.services.webhooks.secrets import EndpointSecrets, OpenedEndpoint
-from zerosum.services.webhooks.signing import signed_headers
+from zerosum.services.webhooks.sending import Client, Parcel, Sender
 from zerosum.services.webhooks.slots import Slots
 
 CLAIM_TIME = timedelta(seconds=40)
@@ -72,8 +75,9 @@ EVENTS_AT_ONCE = 500
 """Of each endpoint in one turn."""
 
 RESULTS_AT_ONCE = 500
-TURN_SECONDS = 0.02
-"""From the beginning of one turn to that of the next: what one costs is shared by all that has come in meanwhile."""
+TURN_SECONDS = 0.1
+"""From the beginning of one turn to that of the next: what one costs is shared by all that has come in meanwhile. It is
+as long as whoever finds nothing rests, so that an event waits no longer where many come than where few do."""
 
 IDLE_SECONDS = 0.1
 LOOK_FOR_LEDGERS_SECONDS = 1.0
@@ -85,34 +89,10 @@ STOP_SECONDS_MAX = 4.0
 
 LAST_WRITES_MAX = 30
 
-USER_AGENT = "Zerosum-Webhooks/1"
-
 Render = Callable[[ToldEvent], dict[str, Any]]
 """What an event looks like in the feed."""
 
 _log = logging.getLogger(__name__)
-
-
-class Client(Protocol):
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered: ...
-
-
-@dataclass(slots=True)
-class DispatchStats:
-    """Since the process began."""
-
-    delivered: int = 0
-    failed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parcel:
-    delivery: ClaimedDelivery
-    endpoint: OpenedEndpoint
-    body: bytes
-    claimed_at: datetime
-    origin: TraceOrigin | None
-    """Of which trace the event is a part."""
 
 
 class Dispatcher:
@@ -130,24 +110,26 @@ class Dispatcher:
         """`only` are the ledgers that it looks after; None: all."""
         self._database = database
         self._secrets = secrets
-        self._client = client
+        self._sender = Sender(client, now, spans)
+        self.stats = self._sender.stats
         self._render = render
         self._now = now
         self._only = only
-        self._spans = spans
         self._ledgers: list[UUID] = []
         self._looked_at: float | None = None
         self._claimed_at = float("-inf")
+        self._seen = 0
+        """Events that were looked at."""
         self._under_way: set[asyncio.Task[None]] = set()
         self._busy: Counter[UUID] = Counter()
         """Claims of each endpoint that are not written yet."""
         self._slots = Slots()
+        self._couriers = Couriers(self._slots, self._send, self._begin)
         self._failing: set[UUID] = set()
         """Endpoints whose failures are not written yet."""
         self._results: list[AttemptResult] = []
         self._returned: list[ClaimedDelivery] = []
         self._has_result = asyncio.Event()
-        self.stats = DispatchStats()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop; what is on its way then is waited for, for a while."""
@@ -173,8 +155,7 @@ class Dispatcher:
         if not ledgers:
             return False
         seen, parcels = await self._take(ledgers)
-        for parcel in parcels:
-            self._begin(self._send(parcel))
+        self._couriers.hand_over(parcels)
         return bool(seen or parcels or (wrote and self._results))
 
     async def write(self) -> int:
@@ -192,7 +173,6 @@ class Dispatcher:
         # Only now: who has failed is judged by it before anything more is sent there.
         self._busy.subtract(id_ for id_ in written if id_ not in recorded.locked)
         self._busy = +self._busy
-        self._slots.forget_idle(self._busy)
         self._failing = {one.delivery.endpoint_id for one in self._results if is_failure(one)}
         for endpoint in recorded.disabled:
             self._begin(self._park(endpoint))
@@ -229,27 +209,22 @@ class Dispatcher:
             self._looked_at = clock
         return self._ledgers
 
-    async def _take(self, ledgers: Sequence[UUID]) -> tuple[int, list[_Parcel]]:
+    async def _take(self, ledgers: Sequence[UUID]) -> tuple[int, list[Parcel]]:
         """How many events were looked at, and what is to be sent now."""
         now = self._now()
         async with self._database.work(*ledgers) as connection:
             await need_not_last(connection)
-            seen = await fan_out(connection, ledgers, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE)
-            free = CLAIMED_MAX - self._busy.total()
-            claimed = []
-            clock = asyncio.get_running_loop().time()
-            if free >= REFILL or (free > 0 and clock - self._claimed_at >= REFILL_SECONDS):
-                self._claimed_at = clock
-                claimed = await claim(
-                    connection,
-                    ledgers,
-                    self._slots.as_claimed(self._busy, CLAIMED_PER_ENDPOINT_MAX),
-                    now,
-                    now + CLAIM_TIME,
-                    breaker=BREAKER_FAILURES,
-                    per_endpoint=CLAIMED_PER_ENDPOINT_MAX,
-                    free=free,
-                )
+            await plan_once(connection)
+            await renew_plans(connection, self._seen)
+            claimed = await self._claim(connection, ledgers, now)
+            room = self._room(now, Counter(one.endpoint_id for one in claimed or ()))
+            if claimed is None:  # What waits already comes first.
+                room = replace(room, free=0)
+            seen, new = await fan_out(
+                connection, ledgers, room, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE
+            )
+            claimed = [*(claimed or ()), *new]
+            self._seen += seen
             contents = await contents_of(connection, claimed)
             endpoints = await find_endpoints(connection, {one.endpoint for one in claimed}) if claimed else {}
         # Should that fail, its claims lapse.
@@ -257,13 +232,33 @@ class Dispatcher:
         self._busy.update(delivery.endpoint_id for delivery in claimed)
         return seen, parcels
 
+    async def _claim(
+        self, connection: Connection, ledgers: Sequence[UUID], now: datetime
+    ) -> list[ClaimedDelivery] | None:
+        """Of what waits; None where it is not time yet to look for it."""
+        room, clock = self._room(now), asyncio.get_running_loop().time()
+        if room.free < REFILL and (room.free <= 0 or clock - self._claimed_at < REFILL_SECONDS):
+            return None
+        self._claimed_at = clock
+        return await claim(connection, ledgers, room, now, breaker=BREAKER_FAILURES)
+
+    def _room(self, now: datetime, claimed: Counter[UUID] | None = None) -> Room:
+        """Beside what is claimed already, and what was `claimed` just now."""
+        busy = self._busy if claimed is None else self._busy + claimed
+        return Room(
+            busy=self._slots.as_claimed(busy, CLAIMED_PER_ENDPOINT_MAX),
+            per_endpoint=CLAIMED_PER_ENDPOINT_MAX,
+            free=CLAIMED_MAX - busy.total(),
+            until=now + CLAIM_TIME,
+        )
+
     async def _parcels(
         self,
         claimed: Sequence[ClaimedDelivery],
         contents: Mapping[UUID, ToldEvent],
         endpoints: Mapping[UUID, EndpointRecord],
         now: datetime,
-    ) -> list[_Parcel]:
+    ) -> list[Parcel]:
         opened: dict[UUID, OpenedEndpoint] = {}
         for id_, record in endpoints.items():
             try:
@@ -282,9 +277,9 @@ class Dispatcher:
             else:
                 told = contents.get(one.event_id)
                 origin = None if told is None else told.origin
-                parcels.append(_Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now, origin=origin))
+                parcels.append(Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now, origin=origin))
         for one in unreadable:
-            self._put(self._failed(one, None, NOT_READABLE, None))
+            self._put(self._sender.failed(one, None, NOT_READABLE))
         return parcels
 
     def _body(self, told: ToldEvent) -> bytes | None:
@@ -295,79 +290,13 @@ class Dispatcher:
             _log.exception("%s cannot be rendered", render_id(Prefix.EVENT, told.event.id))
             return None
 
-    async def _send(self, parcel: _Parcel) -> None:
-        """When it is its turn; unless its endpoint has failed meanwhile, or it has become late."""
-        endpoint_id = parcel.delivery.endpoint_id
-        async with self._slots.taken(endpoint_id, parcel.endpoint.place):
-            if endpoint_id in self._failing or self._now() - parcel.claimed_at > STALE_TIME:
-                self._returned.append(parcel.delivery)
-                self._has_result.set()
-            else:
-                self._put(await self._attempted(parcel))
-
-    async def _attempted(self, parcel: _Parcel) -> AttemptResult:
-        delivery, said = parcel.delivery, {"zerosum.event_type": parcel.delivery.type.value}
-        said["zerosum.event_id"] = render_id(Prefix.EVENT, delivery.event_id)
-        said["zerosum.webhook_endpoint"] = render_id(Prefix.WEBHOOK_ENDPOINT, delivery.endpoint_id)
-        step = self._spans.begin("webhook delivery", StepKind.ASKS, parcel.origin, said)
-        try:
-            result = await self._posted(parcel, step.origin)
-        except BaseException:
-            step.end("not_sent")
-            raise
-        code = result.status_code
-        step.end(result.error, {} if code is None else {"http.response.status_code": code})
-        return result
-
-    async def _posted(self, parcel: _Parcel, origin: TraceOrigin | None) -> AttemptResult:
-        delivery, endpoint = parcel.delivery, parcel.endpoint
-        event_id = render_id(Prefix.EVENT, delivery.event_id)
-        timestamp = int(self._now().timestamp())
-        headers = {
-            "user-agent": USER_AGENT,
-            **endpoint.headers,
-            "content-type": "application/json",
-            **signed_headers(event_id, timestamp, parcel.body, endpoint.keys),
-            **traced_headers(None if origin is None else origin.traceparent),
-        }
-        try:
-            answered = await self._client.post(endpoint.url, headers, parcel.body)
-        except SendFailed as failure:
-            return self._failed(delivery, None, failure.code, None)
-        except Exception:
-            _log.exception("a webhook could not be sent")
-            return self._failed(delivery, None, "not_sent", None)
-        return self._judged(delivery, answered)
-
-    def _judged(self, delivery: ClaimedDelivery, answered: Answered) -> AttemptResult:
-        if 200 <= answered.status < 300:
-            self.stats.delivered += 1
-            return AttemptResult(
-                delivery=delivery,
-                status=DeliveryStatus.DELIVERED,
-                attempted_at=self._now(),
-                next_at=None,
-                status_code=answered.status,
-                error=None,
-            )
-        seconds = answered.retry_after_seconds
-        asked = None if seconds is None else timedelta(seconds=seconds)
-        return self._failed(delivery, answered.status, f"status_{answered.status // 100}xx", asked)
-
-    def _failed(
-        self, delivery: ClaimedDelivery, status_code: int | None, error: str, asked: timedelta | None
-    ) -> AttemptResult:
-        self.stats.failed += 1
-        now = self._now()
-        delay = retry_delay(delivery.attempts, jitter_percent(JITTER_PERCENT), asked)
-        return AttemptResult(
-            delivery=delivery,
-            status=DeliveryStatus.FAILED if delay is None else DeliveryStatus.PENDING,
-            attempted_at=now,
-            next_at=None if delay is None else now + delay,
-            status_code=status_code,
-            error=error,
-        )
+    async def _send(self, parcel: Parcel) -> None:
+        """Unless its endpoint has failed meanwhile, or it has become late."""
+        if parcel.delivery.endpoint_id in self._failing or self._now() - parcel.claimed_at > STALE_TIME:
+            self._returned.append(parcel.delivery)
+            self._has_result.set()
+        else:
+            self._put(await self._sender.attempt(parcel))
 
     def _put(self, result: AttemptResult) -> None:
         if is_failure(result):

@@ -53,9 +53,11 @@ async def record_results(
         results = [result for result in results if result.delivery.endpoint_id not in locked]
         await write_results(connection, results, now)
         await give_back(connection, [delivery for delivery in returned if delivery.endpoint_id not in locked])
+        own: dict[UUID, list[AttemptResult]] = {}
+        for result in results:
+            own.setdefault(result.delivery.endpoint_id, []).append(result)
         for id_, before in ours.items():
-            own = [result for result in results if result.delivery.endpoint_id == id_]
-            after = judged(before, own, now)
+            after = judged(before, own.get(id_, ()), now)
             if after == before:
                 continue
             await update_endpoint(connection, after)

@@ -1,17 +1,14 @@
-"""How many deliveries of one dispatcher are on their way: in all, to one endpoint, and to hosts that are slow."""
+"""How many deliveries of one dispatcher are on their way: in all, and to hosts that are slow."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from uuid import UUID
 
 IN_FLIGHT_MAX = 256
 """Over all endpoints."""
-
-PER_ENDPOINT_MAX = 16
-"""What an endpoint that hangs can take up before it is left alone."""
 
 SLOW_MAX = 64
 """To all hosts together that are slow: the others have the rest."""
@@ -32,7 +29,6 @@ class Slots:
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._slow = asyncio.Semaphore(SLOW_MAX)
-        self._of_endpoints: dict[UUID, asyncio.Semaphore] = {}
         self._slow_hosts: dict[str, float] = {}
         self._slow_endpoints: dict[UUID, float] = {}
         """Until when each is believed to be."""
@@ -42,7 +38,6 @@ class Slots:
         """When it is its turn. What is done within says how slow the host is."""
         loop = asyncio.get_running_loop()
         async with (
-            self._of_endpoints.setdefault(endpoint_id, asyncio.Semaphore(PER_ENDPOINT_MAX)),
             self._slow if self.is_slow(host) else nullcontext(),
             self._all,
         ):
@@ -65,9 +60,6 @@ class Slots:
             id_: REFILL for id_, number in busy.items() if id_ not in withheld and per_endpoint - number < REFILL
         }
         return {id_: busy.get(id_, 0) + withheld.get(id_, 0) for id_ in busy.keys() | withheld.keys()}
-
-    def forget_idle(self, busy: Collection[UUID]) -> None:
-        self._of_endpoints = {id_: gate for id_, gate in self._of_endpoints.items() if id_ in busy}
 
     def _note(self, endpoint_id: UUID, host: str, seconds: float) -> None:
         if seconds >= SLOW_SECONDS:
