@@ -1,8 +1,10 @@
 # ruff: noqa: SLF001 - it stands in for parts of a process that nobody else exchanges.
-"""python -m benchmarks.stages (or `make stages`): what a payment or a hold costs an API process, stage by stage.
+"""python -m benchmarks.stages (or `make stages`): what a payment, a hold, a capture or a refund costs an API process,
+stage by stage.
 
 From its bytes to its answer, in one process, without sockets and without PostgreSQL: a lane's round trip is answered
-here, at once, after its arguments were encoded. So only what is the service's own is measured, in processor time.
+here, at once, after its arguments were encoded. So only what is the service's own is measured, in processor time. What
+captures and refunds stand on is looked at in PostgreSQL, where it stays as it was made.
 
     taken     from the bytes of a request to a command with the committer
     decided   the lane: judged, hashed, made into rows, encoded
@@ -21,6 +23,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle, islice
 from statistics import mean
 from typing import Any, cast
 
@@ -29,7 +32,7 @@ import uvloop
 
 from benchmarks.service import Service as Servers
 from benchmarks.service import fresh_folder, running_service
-from benchmarks.verb_cases import holds
+from benchmarks.verb_cases import ID, holds, upon
 from benchmarks.walk import served
 from zerosum.adapters.balance_cache import NoBalanceCache
 from zerosum.cli.load.payments import Target, bulk_payments, single_payments, uniform_pairs
@@ -101,6 +104,7 @@ class Nowhere:
             statement: [self._encoders.get(parameter.oid) for parameter in prepared.get_parameters()]
             for statement, prepared in real._prepared.items()
         }
+        self.fetch = real.fetch
         self._number = 1 << 20
         self.posting_at = self.posted_at = 0
 
@@ -130,8 +134,12 @@ class Bench:
     server: GuardedServer
     target: Target
     pairs: Sequence[tuple[str, str]]
+    held_ids: list[str] = field(default_factory=list)
+    paid_ids: list[str] = field(default_factory=list)
     _missing: int = 0
     _all_told: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: list[str] | None = None
+    """The ids of what was made, where somebody wants to know them."""
 
     @property
     def lane(self) -> BatchRunner:
@@ -142,6 +150,25 @@ class Bench:
 
     async def held(self, callers: int, rounds: int) -> Costs:
         return await self._one_by_one(holds(self._target(), self.pairs), callers, rounds)
+
+    async def captured(self, callers: int, rounds: int) -> Costs:
+        return await self._upon("/v1/holds/{id}/capture", self.held_ids, callers, rounds)
+
+    async def refunded(self, callers: int, rounds: int) -> Costs:
+        return await self._upon("/v1/payments/{id}/refund", self.paid_ids, callers, rounds)
+
+    async def _upon(self, path: str, ids: Sequence[str], callers: int, rounds: int) -> Costs:
+        each = [*islice(cycle(ids), callers * rounds)]
+        return await self._one_by_one(upon(self._target(), path, each), callers, rounds)
+
+    async def make(self, callers: int) -> None:
+        """What is captured and refunded later, over and over: nobody writes what has become of it."""
+        self.held_ids.clear()
+        self.paid_ids.clear()
+        for kind, ids in ((self.held, self.held_ids), (self.single, self.paid_ids)):
+            self._told = ids
+            await kind(callers, 4)
+        self._told = None
 
     def _target(self) -> Target:
         return replace(self.target, key_prefix=secrets.token_hex(5))
@@ -185,6 +212,8 @@ class Bench:
             raise WasRefused(text)
         if text.endswith(b"\r\n\r\n"):
             return  # A head whose body is still to come.
+        if self._told is not None and (found := ID.search(text)) is not None:
+            self._told.append(found[1].decode())
         self._missing -= 1
         if not self._missing:
             self._all_told.set()
@@ -197,6 +226,10 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         await bench.bulk(3)
         await bench.single(max(options.callers), 5)
         await bench.held(max(options.callers), 5)
+        await bench.make(max(options.callers))
+        await bench.captured(max(options.callers), 2)
+        await bench.refunded(max(options.callers), 2)
+        await bench.make(max(options.callers))
         connections = bench.lane._connections
         connection = connections.first
         if connection is None:
@@ -210,6 +243,8 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         runs: list[tuple[str, Callable[[], Awaitable[Costs]]]] = [
             *((f"single @{n}", partial(bench.single, n, options.payments // n)) for n in options.callers),
             *((f"hold @{n}", partial(bench.held, n, options.payments // n)) for n in options.callers),
+            *((f"capture @{n}", partial(bench.captured, n, options.payments // n)) for n in options.callers),
+            *((f"refund @{n}", partial(bench.refunded, n, options.payments // n)) for n in options.callers),
             ("bulk of 1,000", partial(bench.bulk, max(5, options.payments // BULK_ITEMS))),
         ]
         for name, run in runs:

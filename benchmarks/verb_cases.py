@@ -18,7 +18,7 @@ from zerosum.cli.load.plan import one_if_successful
 PER_SECOND_MAX = 2500
 """So many things are made beforehand for each second in which something is done with them."""
 
-_ID = re.compile(rb'"id":"((?:hold|pay)_[0-9a-f-]{36})"')
+ID = re.compile(rb'"id":"((?:hold|pay)_[0-9a-f-]{36})"')
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -39,7 +39,7 @@ class UponCase:
         ids: list[str] = []
 
         def learn(status: int, body: bytes) -> int:
-            found = _ID.search(body) if status == 201 else None
+            found = ID.search(body) if status == 201 else None
             if found is None:
                 return 0
             ids.append(found[1].decode())

@@ -10,7 +10,15 @@ from uuid import UUID
 
 import pytest
 
-from tests.committer.ground import USD, Ground, Superuser, assert_books_are_right, connecting, running_committer
+from tests.committer.ground import (
+    USD,
+    Ground,
+    Superuser,
+    assert_books_are_right,
+    connecting,
+    kind_of,
+    running_committer,
+)
 from tests.committer.test_flights import Staged, answers, nothing, single, waited
 from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
@@ -172,7 +180,7 @@ async def test_of_two_batches_on_their_way_only_one_ends_a_hold(
         await asyncio.sleep(0.02)
         may_go.set()
         told = await answers(first, second)
-    assert sorted(type(answer).__name__ for answer in told) == ["Posted", "Refused"]
+    assert sorted(kind_of(answer).__name__ for answer in told) == ["Posted", "Refused"]
     assert await ground.posted(hold.payee_id) == 10
     await assert_all_is_proved(ground, superuser)
 

@@ -40,7 +40,7 @@ def refund_text(refund: RecordedRefund) -> bytes:
     reason = "null" if refund.reason is None else orjson.dumps(refund.reason).decode()
     return (
         f'{{"id":"ref_{refund.id}","payment_id":"pay_{refund.payment_id}",'
-        f'"amount":"{render_amount(refund.amount)}","currency":"{refund.currency}","status":"{refund.status}",'
+        f'"amount":"{render_amount(refund.amount)}","currency":"{refund.currency}","status":"{refund.status._value_}",'
         f'"reason":{reason},"journal_entry_ids":["je_{refund.id}"],'
         f'"account_versions":{{{versions_members(refund.account_versions)}}},'
         f'"created_at":"{render_time(refund.created_at)}","metadata":{metadata_text(refund.metadata)}}}'

@@ -136,7 +136,6 @@ class _Recorded:
     def view(self, posted: Posted, names: Names) -> RecordedHold:
         change: HoldChange = posted.resource
         shown = shown_hold(change.hold, names)
-        self._known.remember(change.ledger_id, shown.id, parties_of(shown))
         lines = posted.lines
         if lines:
             shown.lines = lines
@@ -210,6 +209,11 @@ class PlacingKind(_Recorded):
             texts=order.texts,
         )
         return Prepared(command, codes)
+
+    def view(self, posted: Posted, names: Names) -> RecordedHold:
+        shown = super().view(posted, names)
+        self._known.remember(posted.ledger_id, shown.id, parties_of(shown))
+        return shown
 
     async def prepare(
         self,

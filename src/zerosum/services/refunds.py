@@ -15,7 +15,7 @@ from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown
 from zerosum.db.queries.refunds import list_refunds, refunds_as_made
 from zerosum.domain.errors import ProcessorNotFound
 from zerosum.domain.identifiers import AccountId, PaymentId
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
 from zerosum.domain.payments.processor_refunds import ProposeRefund
@@ -154,17 +154,21 @@ class RefundKind:
 
     def view(self, posted: Posted, names: Names) -> RecordedRefund:  # noqa: ARG002 - no account is shown by its code
         refund: Refund = posted.resource
-        entry = posted.entry
+        if isinstance(posted, PostedPair):  # Nearly every refund is shown so, without being made out.
+            created_at, metadata = posted.posted_at, posted.command.metadata
+        else:
+            created_at, metadata = posted.entry.posted_at, posted.entry.metadata
+        lines = posted.lines
         return RecordedRefund(
             id=refund.id,
             payment_id=refund.payment_id,
             amount=refund.money.amount,
             currency=refund.money.currency.code,
             reason=refund.reason,
-            created_at=entry.posted_at,
-            metadata=entry.metadata,
-            account_versions=entry.account_versions,
-            lines=entry.postings,
+            created_at=created_at,
+            metadata=metadata,
+            account_versions={line.account_id: line.account_version for line in lines},
+            lines=lines,
             status=refund.status,
         )
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from zerosum.db.batch.record_sets import (
+    ByPair,
     Column,
     RecordSet,
     metadata_column,
@@ -88,6 +89,14 @@ HOLDS = RecordSet(
         "payment_ids": "'{}'",
         "changes": "1",
     },
+    by_pair=ByPair(
+        sent=("status", "captured"),
+        follow={
+            "entry_ids": "found.entry_ids || pair.id",
+            "payment_ids": "found.payment_ids || pair.id",
+            "changes": "found.changes + 1",
+        },
+    ),
 )
 
 HOLD_CHANGES = RecordSet(
@@ -124,5 +133,22 @@ HOLD_CHANGES = RecordSet(
         "expires_at": "own_expires_at",
         "entries": "1",
     },
+    of_changed=(
+        HOLD,
+        {
+            "id": "by_id",
+            "hold_id": "id",
+            "number": "changes",
+            "verb": f"'{HoldVerb.CAPTURED}'",
+            "changed_at": "$1",
+            "status": "status",
+            "currency": "currency",
+            "amount": "amount",
+            "captured": "captured",
+            "capture_max": "capture_max",
+            "expires_at": "expires_at",
+            "entries": "cardinality(entry_ids)",
+        },
+    ),
 )
 """Written and never changed: what was answered is told by them."""

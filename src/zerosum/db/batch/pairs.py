@@ -1,18 +1,18 @@
-"""Plain pairs on the wire: one row an entry, and PostgreSQL makes both postings of it.
+"""Plain pairs on the wire: one row an entry, and PostgreSQL makes its postings of it.
 
 Nearly every entry moves one amount from one account to another, or promises it, and is announced by one event of its
-own id. A batch of such entries sends half of what the general form sends (`writing.py`), and must write the very same
-rows: a test holds the two together.
+own id. A capture sets free before what it pays, and is announced by two. A batch of such entries sends half of what the
+general form sends (`wire.py`), and must write the very same rows: tests hold the two together. The statement is in
+`pair_statement.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import count
 from typing import Any, NamedTuple
 
-from zerosum.db.batch.record_sets import RecordSet, facts_column, metadata_column, where
+from zerosum.db.batch.record_sets import facts_column, metadata_column
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import render_amount
@@ -48,9 +48,21 @@ PAIR_COLUMNS = {
     "hold_id": "uuid",
     "event_type": "text",
     "event_resource": "text",
+    "event_resource_id": "uuid",
     "event_data": "jsonb",
 }
 """Beside those of the entry."""
+FURTHER_COLUMNS = {
+    "freed": "text",
+    "debit_freed_balance": "text",
+    "debit_freed_hash": "bytea",
+    "credit_freed_balance": "text",
+    "credit_freed_hash": "bytea",
+    "further_id": "uuid",
+    "further_type": "text",
+    "further_resource": "text",
+}
+"""Of what its lines before the pair set free, and of what is told besides: of most batches none."""
 
 
 def are_pairs(outcomes: Sequence[Posted]) -> bool:
@@ -66,94 +78,55 @@ def are_pairs(outcomes: Sequence[Posted]) -> bool:
     return True
 
 
-def entries_clause(source: str) -> str:
-    """`$1` is the moment of posting."""
-    return f"""new_entries as (
-        insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
-                                     resource_type, resource_id, reason, actor, reverses, metadata, traceparent)
-        select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
-               resource_type, resource_id, reason, actor, reverses, metadata, traceparent
-        from {source}
-    )"""  # noqa: S608 - made of constants only
-
-
 class PairForm(NamedTuple):
     """What travels of a batch: not the columns in which nothing stands, and the records that the pairs have made."""
 
     absent: frozenset[str]
-    kinds: tuple[str, ...]
-    """Of the records: each pair has made one of each."""
+    made: tuple[str, ...]
+    """Kinds of records: each pair has made one of each, by its own id."""
+    changed: tuple[str, ...]
+    """Each has changed one of each, all of them others: what its event is about."""
+    told: tuple[str, ...]
+    """Each has made one of each, that tells of what it has changed."""
+
+
+class InRows(NamedTuple):
+    """Records that go in the rows of the pairs, in their order, by kind; and the kinds that follow of these."""
+
+    made: Mapping[str, Sequence[Any]]
+    changed: Mapping[str, Sequence[Any]]
+    told: tuple[str, ...]
 
 
 @cache
-def _columns_of(kinds: tuple[str, ...]) -> Mapping[str, str]:
+def columns_of(made: tuple[str, ...], changed: tuple[str, ...]) -> Mapping[str, str]:
     """All that can travel with records of these kinds."""
-    beside = {f"own_{column.name}": column.type for kind in kinds for column in RECORD_SETS[kind].beside_pair}
-    return ENTRY_COLUMNS | PAIR_COLUMNS | beside
-
-
-def pair_clauses(form: PairForm, numbers: count[int], only_if: str = "") -> list[str]:
-    """`$1` is the moment of posting."""
-    columns = _columns_of(form.kinds)
-    sent = {name: kind for name, kind in columns.items() if name not in form.absent}
-    arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in sent.values())
-    absent = [
-        f", {'resource_type' if name == 'event_resource' else f'null::{kind}'} as {name}"
-        for name, kind in columns.items()
-        if name in form.absent
-    ]
-    layer, hold = ("'p'", "null") if "hold_id" in form.absent else (_LAYER, "hold_id")
-    return [
-        f"pair as materialized (select pair.*{''.join(absent)} "  # noqa: S608 - made of constants only
-        f"from unnest({arrays}) as pair({', '.join(sent)}){where(only_if)})",
-        entries_clause("pair"),
-        f"""new_postings as (
-            insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
-                                  side, layer, releases, hold_id, currency, amount, balance_after, held_after, hash)
-            select ledger_id, line.account_id, line.version, id, coalesce(effective_at, $1), $1, line.place,
-                   line.side::"char", {layer}::"char", false, {hold}::uuid, currency, amount::numeric,
-                   line.balance::numeric, line.held::numeric, line.hash
-            from pair cross join lateral (values
-                (0::smallint, 'd', debit_id, debit_version, debit_balance, debit_held, debit_hash),
-                (1::smallint, 'c', credit_id, credit_version, credit_balance, credit_held, credit_hash)
-            ) as line(place, side, account_id, version, balance, held, hash)
-        )""",  # noqa: S608 - made of constants only
-        """new_events as (
-            insert into events (ledger_id, id, created_at, type, resource_type, data, traceparent)
-            select ledger_id, id, $1, event_type, event_resource, event_data, traceparent from pair
-        )""",
-        *(_records_clause(RECORD_SETS[kind]) for kind in form.kinds),
-    ]
-
-
-_LAYER = "case when hold_id is null then 'p' else 'h' end"
-
-
-def _records_clause(records: RecordSet) -> str:
-    given = [
-        f"{records.in_pair.get(column.name, f'own_{column.name}')}{f'::{column.cast}' if column.cast else ''}"
-        for column in records.columns
-    ]
-    return f"""new_{records.kind} as (
-        insert into {records.table} (ledger_id, {", ".join(column.name for column in records.columns)})
-        select ledger_id, {", ".join(given)} from pair
-    )"""  # noqa: S608 - made of constants only
+    own = {f"own_{column.name}": column.type for kind in made for column in RECORD_SETS[kind].beside_pair}
+    new = {f"new_{column.name}": column.type for kind in changed for column in RECORD_SETS[kind].sent_by_pair}
+    return ENTRY_COLUMNS | PAIR_COLUMNS | FURTHER_COLUMNS | own | new
 
 
 def pair_arguments(
-    rows: Sequence[tuple[Any, ...]], made: Mapping[str, Sequence[Any]]
+    rows: Sequence[tuple[Any, ...]], further: Sequence[tuple[Any, ...]], records: InRows
 ) -> tuple[PairForm, list[Sequence[Any]]]:
-    """The rows column by column, and in which form. `made` are records by kind, of each one a row."""
-    columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
-    for kind, records in made.items():
-        columns += [[column.value(record) for record in records] for column in RECORD_SETS[kind].beside_pair]
-    kinds = tuple(made)
-    named = dict(zip(_columns_of(kinds), columns, strict=True))
+    """The rows column by column, and in which form."""
+    named: dict[str, Sequence[Any]] = dict(zip(_OF_ALL, zip(*rows, strict=True), strict=True))
+    if further:
+        named |= zip(FURTHER_COLUMNS, zip(*further, strict=True), strict=True)
+    for kind, made in records.made.items():
+        named |= {f"own_{one.name}": [*map(one.value, made)] for one in RECORD_SETS[kind].beside_pair}
+    for kind, changed in records.changed.items():
+        named |= {f"new_{one.name}": [*map(one.value, changed)] for one in RECORD_SETS[kind].sent_by_pair}
     absent = [name for name, values in named.items() if values[0] is None and values.count(None) == len(values)]
+    if not further:
+        absent += FURTHER_COLUMNS
     if named["event_resource"] == named["resource_type"]:
         absent.append("event_resource")
-    form = PairForm(frozenset(absent), kinds)
+    form = PairForm(frozenset(absent), tuple(records.made), tuple(records.changed), records.told)
     return form, [values for name, values in named.items() if name not in form.absent]
+
+
+_OF_ALL = (*ENTRY_COLUMNS, *PAIR_COLUMNS)
 
 
 def straight_entry_row(outcome: PostedPair) -> tuple[Any, ...]:
@@ -165,7 +138,7 @@ def straight_entry_row(outcome: PostedPair) -> tuple[Any, ...]:
         command.idempotency_key,
         command.fingerprint,
         pair.resource_type,
-        None,
+        pair.resource_id,
         pair.reason,
         command.actor,
         None,
@@ -185,15 +158,32 @@ def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
         outcome.amount,
         pair.hold,
         pair.event_type,
-        pair.resource_type,
+        *pair.about,
         None if pair.facts is None else facts_column(pair.facts),
     )
+
+
+def further_row(outcome: Posted) -> tuple[Any, ...]:
+    """What only some have."""
+    if not isinstance(outcome, PostedPair):
+        return _NOTHING_FURTHER
+    freed, event = outcome.pair.freed, outcome.pair.further
+    freeing = [(line.balance, line.hash) for line in outcome.freeing] or ((None, None), (None, None))
+    told = (None, None, None) if event is None else (event.id, event.type, event.resource_type)
+    return (None if freed is None else render_amount(freed.amount), *freeing[0], *freeing[1], *told)
+
+
+_NOTHING_FURTHER = (None,) * len(FURTHER_COLUMNS)
 
 
 def straight_posting_rows(outcome: PostedPair) -> Iterator[tuple[Any, ...]]:
     """The same in the general form, beside others that are no pairs."""
     command, pair = outcome.command, outcome.pair
+    freeing = len(outcome.freeing)
+    freed = None if pair.freed is None else render_amount(pair.freed.amount)
+    hold = pair.hold if freed is None else None
     for place, line in enumerate(outcome.lines):
+        releases = place < freeing
         yield (
             command.ledger_id,
             line.account_id,
@@ -201,12 +191,12 @@ def straight_posting_rows(outcome: PostedPair) -> Iterator[tuple[Any, ...]]:
             command.id,
             pair.effective_at,
             place,
-            place == 0,
-            pair.hold is not None,
-            False,
-            pair.hold,
+            place % 2 == 0,
+            releases or hold is not None,
+            releases,
+            pair.hold if releases else hold,
             pair.money.currency.code,
-            outcome.amount,
+            freed if releases else outcome.amount,
             line.balance,
             line.held,
             line.hash,
@@ -234,5 +224,6 @@ def pair_row(outcome: Posted) -> tuple[Any, ...]:
         None,  # What places a hold is carried out straight, or goes in the general form.
         event.type,
         event.resource_type,
+        None,
         None,
     )

@@ -70,7 +70,7 @@ def posting_of(
     made, updated = stored(rows.posted, records)
     if ACCOUNT in made or ACCOUNT in updated:
         return None
-    form, columns = arguments(rows.posted, made)
+    form, columns = arguments(rows.posted, made, updated)
     ledgers = ",".join({str(account.ledger_id) for account in accounts})
     compared: dict[str, list[RecordKey]] = {}
     for key in row_versions:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -48,6 +49,17 @@ class Newest(NamedTuple):
     is_newest: str
 
 
+class ByPair(NamedTuple):
+    """How a record is changed by a plain pair whose event is about it, in the row of that pair (`pairs.py`).
+
+    The columns that are `sent` travel beside it. Others follow of the record as it is `found`, which is as it was
+    decided upon, and of the `pair`.
+    """
+
+    sent: tuple[str, ...]
+    follow: Mapping[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class RecordSet:
     """`columns` begin with that by which a record is known in its ledger. `changing` may be updated, nothing else.
@@ -78,9 +90,20 @@ class RecordSet:
     is the same of all that begin may stand here, too; `$1` is the moment of posting.
     """
 
+    by_pair: ByPair | None = None
+    """Where such a pair does always the same to it: what is not named stays as it is."""
+
+    of_changed: tuple[str, Mapping[str, str]] | None = None
+    """Of a record that tells how such a pair has left another one: of which kind that is, and all columns by what they
+    are called there. `by_id` is the pair's own."""
+
     @property
     def beside_pair(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.name not in self.in_pair)
+
+    @property
+    def sent_by_pair(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if self.by_pair and column.name in self.by_pair.sent)
 
     def find_statement(self, *, locked: bool) -> str:
         """In the order of their keys, so that no two batches wait for each other crosswise.
@@ -188,7 +211,12 @@ class RecordSet:
 def stored_money(amount: str, currency: str) -> Money:
     """The places are those of the amount as it is stored."""
     value = Decimal(amount)
-    return Money(value, Currency(currency, -int(value.as_tuple().exponent), ""))
+    return Money(value, _stored_currency(currency, -int(value.as_tuple().exponent)))
+
+
+@lru_cache(1024)
+def _stored_currency(code: str, places: int) -> Currency:
+    return Currency(code, places, "")
 
 
 def optional_text(amount: Decimal | None) -> str | None:

@@ -15,7 +15,7 @@ from zerosum.db.batch.hold_records import HOLD_CHANGES, HOLDS
 from zerosum.db.batch.house_rules_records import ALL_HOUSE_RULES, NEWEST
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.processor_records import CALL_MOVES, PROCESSOR_CALLS
-from zerosum.db.batch.record_sets import Column, RecordSet, optional_amount, optional_text, stored_money
+from zerosum.db.batch.record_sets import ByPair, Column, RecordSet, optional_amount, optional_text, stored_money
 from zerosum.db.batch.review_records import PAYMENT_TWINS, REVIEWS
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.db.batch.split_records import SPLITS
@@ -87,6 +87,7 @@ PAYMENTS = RecordSet(
         "payer_id": "debit_id",
         "payee_id": "credit_id",
     },
+    by_pair=ByPair(sent=("status", "refunded")),
 )
 
 
@@ -121,6 +122,7 @@ REFUNDS = RecordSet(
         money=stored_money(row[4], row[3]),
         reason=row[5],
     ),
+    in_pair={"id": "id", "payment_id": "event_resource_id", "currency": "currency", "amount": "amount"},
 )
 """Written and never changed."""
 

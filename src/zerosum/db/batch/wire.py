@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from zerosum.db.batch.pair_statement import entries_clause, pair_clauses
 from zerosum.db.batch.pairs import (
     ENTRY_COLUMNS,
+    InRows,
     PairForm,
     are_pairs,
-    entries_clause,
+    further_row,
     pair_arguments,
-    pair_clauses,
     pair_row,
     straight_entry_row,
     straight_posting_rows,
@@ -26,7 +27,7 @@ from zerosum.db.batch.record_sets import facts_column, metadata_column, where
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
-from zerosum.domain.ledger.outcome import Event, Posted, PostedPair
+from zerosum.domain.ledger.outcome import Event, PlainPair, Posted, PostedPair
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
 from zerosum.domain.money import render_amount
 
@@ -135,8 +136,8 @@ def changed_columns(updated: ByKind) -> list[Sequence[Any]]:
     return [column for kind in sorted(updated) for column in RECORD_SETS[kind].updated(*in_key_order(updated[kind]))]
 
 
-def arguments(outcomes: Sequence[Posted], made: ByKind) -> tuple[PairForm | None, list[Sequence[Any]]]:
-    """Of what was posted. Records that go in the rows of the pairs that have made them are taken out of `made`."""
+def arguments(outcomes: Sequence[Posted], made: ByKind, updated: ByKind) -> tuple[PairForm | None, list[Sequence[Any]]]:
+    """Of what was posted. Records that go in the rows of the pairs are taken out of `made` and `updated`."""
     if not outcomes or not are_pairs(outcomes):
         return None, _columns(outcomes)
     rows = [
@@ -145,15 +146,32 @@ def arguments(outcomes: Sequence[Posted], made: ByKind) -> tuple[PairForm | None
         else _entry_row(outcome, outcome.entries[0]) + pair_row(outcome)
         for outcome in outcomes
     ]
-    kinds = sorted(made) if _go_in_rows(outcomes, made) else []
-    return pair_arguments(rows, {kind: [*made.pop(kind).values()] for kind in kinds})
+    pairs = [outcome.pair for outcome in outcomes if isinstance(outcome, PostedPair)]
+    is_further = any(pair.freed is not None or pair.further is not None for pair in pairs)
+    in_rows = _taken_in_rows(pairs, made, updated) if len(pairs) == len(outcomes) else InRows({}, {}, ())
+    return pair_arguments(rows, [further_row(outcome) for outcome in outcomes] if is_further else [], in_rows)
 
 
-def _go_in_rows(outcomes: Sequence[Posted], made: ByKind) -> bool:
-    """Of straight ones the records are in the order of the outcomes (`stored`)."""
-    if not all(RECORD_SETS[kind].in_pair and len(records) == len(outcomes) for kind, records in made.items()):
-        return False
-    return all(isinstance(outcome, PostedPair) for outcome in outcomes)
+def _taken_in_rows(pairs: Sequence[PlainPair], made: ByKind, updated: ByKind) -> InRows:
+    """Those of kinds of which each has made a record by its own id, or changed one. Others go by themselves."""
+    changes = {key.kind for pair in pairs for key, _ in pair.changes}
+    own = [kind for kind in made if len(made[kind]) == len(pairs) and kind not in changes and RECORD_SETS[kind].in_pair]
+    # In the order of the outcomes (`stored`).
+    in_rows = {kind: [*made.pop(kind).values()] for kind in sorted(own)}
+    changed = _changed_by_each(pairs, updated) if changes else ()
+    for kind in changed[1:]:
+        del made[kind]
+    by_kind = {kind: updated.pop(kind) for kind in changed[:1]}
+    in_order = {kind: [records[pair.changes[0][0]] for pair in pairs] for kind, records in by_kind.items()}
+    return InRows(in_rows, in_order, changed[1:])
+
+
+def _changed_by_each(pairs: Sequence[PlainPair], updated: ByKind) -> tuple[str, ...]:
+    """Of which kind each has changed a record, and no two the same one; behind it the kinds that tell of that."""
+    by_each = {tuple([key.kind for key, _ in pair.changes]) for pair in pairs}
+    kinds = by_each.pop() if len(by_each) == 1 else ()
+    is_so = bool(kinds) and RECORD_SETS[kinds[0]].by_pair is not None and len(updated.get(kinds[0], ())) == len(pairs)
+    return kinds if is_so else ()
 
 
 def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
@@ -165,7 +183,7 @@ def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
         if isinstance(outcome, PostedPair):  # It need not be made out at length.
             entries.append(straight_entry_row(outcome))
             postings += straight_posting_rows(outcome)
-            events.append(_event_row(outcome, outcome.event))
+            events += [_event_row(outcome, event) for event in outcome.events]
             continue
         for entry in outcome.entries:
             entries.append(_entry_row(outcome, entry))

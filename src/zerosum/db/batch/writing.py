@@ -104,7 +104,7 @@ async def write_batch(
         await _insert(fetch, ACCOUNT, made.pop(ACCOUNT))
     described = updated.pop(ACCOUNT, {})
     if rows.posted or made:
-        form, columns = arguments(rows.posted, made)
+        form, columns = arguments(rows.posted, made, updated)
         statement = write_statement(tuple(sorted(made)), tuple(sorted(updated)), form)
         number = (await fetch(statement, posted_at, *columns, *record_columns(made), *changed_columns(updated)))[0][0]
     else:

@@ -18,9 +18,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from zerosum.domain.commands import Command
-from zerosum.domain.errors import (
-    DomainError,
-)
+from zerosum.domain.errors import DomainError
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id
 from zerosum.domain.ledger.account import Account, AccountState
@@ -43,7 +41,9 @@ from zerosum.domain.money import render_amount
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
 
-_DECIDING = frozenset({"decide", "conclude", "journal_entry", "objections", "posts_several"})
+_DECIDING = frozenset(
+    {"decide", "conclude", "journal_entry", "objections", "posts_several", "ruling", "_ruling", "_entry", "wanted"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +147,10 @@ class LedgerCommand(Command):
         """
         return None
 
+    def entry_of(self, pair: PlainPair) -> JournalEntry:  # noqa: ARG002 - most stand on nothing else
+        """What it has posted straight, at length."""
+        return self.journal_entry()
+
     @abstractmethod
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         """Post to the book, or raise a DomainError and leave the book as it was."""
@@ -186,10 +190,15 @@ class Book:
     def apply_straight(self, command: LedgerCommand, posted_at: datetime) -> PostedPair | None:
         """The same for nearly every command, at a fifth of the price. None: nothing was done, and `apply` is the way.
 
-        What it records, by its own id, is not put into this book: no command of the same book may need that.
+        What it records by its own id is not put into this book: no command of the same book may need that. What it
+        changes is.
         """
         pair = None if command.posts_several or command.opens else command.pair(self, posted_at)
-        return None if pair is None else post_pair(self.accounts, command, pair, posted_at)
+        posted = None if pair is None else post_pair(self.accounts, command, pair, posted_at)
+        if posted is not None:
+            for key, record in posted.pair.changes:
+                self.records[key] = record
+        return posted
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         try:

@@ -101,8 +101,8 @@ class Posted:
 class PlainPair(NamedTuple):
     """What a command posts whose entry is one debit and one credit of the same money, as an intention.
 
-    `records` are what is to be remembered of it besides, each known by the command's id; the last is what is shown.
-    `facts` are those that its event tells.
+    `records` are what is to be remembered of it besides, each known by the command's id. `facts` are those that its
+    event tells.
     """
 
     reason: str
@@ -114,8 +114,25 @@ class PlainPair(NamedTuple):
     effective_at: datetime | None = None
     records: Sequence[tuple[RecordKey, Any]] = ()
     hold: UUID | None = None
-    """That both lines place: then they are pending, and not posted."""
+    """That both lines place: then they are pending, and not posted. Or of which something is `freed`."""
     facts: Mapping[str, Any] | None = None
+    freed: Money | None = None
+    """What two lines before these set free, of what the hold has kept between the same accounts."""
+    resource_id: str | None = None
+    """What its entry is posted for, where that has another id than the command."""
+    told_of: tuple[ResourceType, UUID] | None = None
+    """What its event is about, likewise."""
+    further: Event | None = None
+    """What is told besides: it is about the command's own id, and says no more."""
+    changes: Sequence[tuple[RecordKey, Any]] = ()
+    """Records that are put into the book: those that it stands on as they are afterwards, and what tells of that."""
+    shown: Any = None
+    """What is shown, where that is not the last of its records."""
+
+    @property
+    def about(self) -> tuple[ResourceType, UUID | None]:
+        """What its event is about. No id: what bears its own."""
+        return self.told_of or (self.resource_type, None)
 
 
 class PostedLine(NamedTuple):
@@ -139,7 +156,7 @@ class PostedLine(NamedTuple):
 class PostedPair(Posted):
     """Carried out straight (`pair.py`): it holds what is written and shown, and is made out at length when asked."""
 
-    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "pair", "posted_at")
+    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "freeing", "pair", "posted_at")
 
     def __init__(
         self,
@@ -149,13 +166,16 @@ class PostedPair(Posted):
         amount: str,
         debit: PostedLine,
         credit: PostedLine,
+        freeing: tuple[PostedLine, ...] = (),
     ) -> None:
+        """`freeing` are the lines before its own, where it sets something free."""
         self.command = command
         self.pair = pair
         self.posted_at = posted_at
         self.amount = amount
         self.debit = debit
         self.credit = credit
+        self.freeing = freeing
         self.traceparent = None
         self._at_length: Posted | None = None
 
@@ -172,22 +192,22 @@ class PostedPair(Posted):
         return self._made_out().entries
 
     @property
-    def events(self) -> tuple[Event]:  # type: ignore[override]
-        return (self.event,)
-
-    @property
-    def event(self) -> Event:
+    def events(self) -> tuple[Event, ...]:  # type: ignore[override]
         pair = self.pair
-        return Event(self.command.id, pair.event_type, pair.resource_type, None, pair.facts)
+        resource_type, resource_id = pair.about
+        event = Event(self.command.id, pair.event_type, resource_type, resource_id, pair.facts)
+        return (event,) if pair.further is None else (event, pair.further)
 
     @property
     def resource(self) -> Any:
-        records = self.pair.records
-        return records[-1][1] if records else None
+        pair = self.pair
+        if pair.shown is not None:
+            return pair.shown
+        return pair.records[-1][1] if pair.records else None
 
     @property
     def lines(self) -> Sequence[PostedLine]:
-        return self.debit, self.credit
+        return (*self.freeing, self.debit, self.credit)
 
     @property
     def remembered(self) -> None:  # type: ignore[override]
@@ -214,10 +234,10 @@ class PostedPair(Posted):
 
     def _at_full_length(self) -> Posted:
         command, pair = self.command, self.pair
-        entry = command.journal_entry()
+        entry = command.entry_of(pair)
         lines = [
             PostedPosting(posting, place, line.account_version, line.balance_after, line.held_after, line.hash)
-            for place, (posting, line) in enumerate(zip(entry.postings, (self.debit, self.credit), strict=True))
+            for place, (posting, line) in enumerate(zip(entry.postings, self.lines, strict=True))
         ]
         posted = PostedEntry(
             id=JournalEntryId(command.id),
@@ -229,6 +249,7 @@ class PostedPair(Posted):
             idempotency_key=command.idempotency_key,
             fingerprint=command.fingerprint,
             resource_type=pair.resource_type,
+            resource_id=pair.resource_id,
             metadata=command.metadata,
             postings=tuple(lines),
         )

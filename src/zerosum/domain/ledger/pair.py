@@ -1,6 +1,6 @@
 """The straight way of nearly every command: one amount from one account to another, now, and nothing in its way.
 
-It is paid, or promised: the lines of a hold are pending.
+It is paid, or promised: the lines of a hold are pending. What is captured is set free first, by two lines more.
 
 It is the Book's rules in a second form, which takes a fifth of the time (docs/decisions/0024). Whatever it does not
 know it leaves to the Book, untouched; what it does is what the Book would have done, to the last bit of the hashes:
@@ -21,13 +21,14 @@ from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
 from zerosum.domain.ledger.chain import microseconds, netstrings
 from zerosum.domain.ledger.entry import is_timely
 from zerosum.domain.ledger.outcome import PlainPair, PostedLine, PostedPair
-from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
+from zerosum.domain.money import BALANCE_LIMIT, Money, add, render_amount, subtract
 
 if TYPE_CHECKING:
     from zerosum.domain.ledger.book import LedgerCommand
 
 _OPEN, _DEBIT, _CREDIT = AccountStatus.OPEN, Side.DEBIT, Side.CREDIT
 _LOWEST = BALANCE_LIMIT.copy_negate()
+_PLAIN, _OF_HOLD = b"zerosum.posting.v1", b"zerosum.posting.v2"
 
 
 def post_pair(
@@ -39,16 +40,18 @@ def post_pair(
         return None
     if pair.effective_at is not None and not is_timely(pair.effective_at, posted_at):
         return None
-    money, hold = pair.money, pair.hold
+    money, hold, freed = pair.money, pair.hold, pair.freed
     amount, currency = money.amount, money.currency.code
     taken, given = debited.posted_debits, credited.posted_credits
     debit_held, credit_held = debited.held, credited.held
     debit_rises, credit_rises = debited.normal_side is _DEBIT, credited.normal_side is _CREDIT
-    if hold is None:
+    is_placed = hold is not None and freed is None
+    if not is_placed:
         taken, given = add(taken, amount), add(given, amount)
-    else:  # What is pending holds only where it will take out.
-        debit_held = debit_held if debit_rises else add(debit_held, amount)
-        credit_held = credit_held if credit_rises else add(credit_held, amount)
+    if hold is not None:  # What is pending holds only where it will take out.
+        change, pending = (add, amount) if freed is None else (subtract, freed.amount)
+        debit_held = debit_held if debit_rises else change(debit_held, pending)
+        credit_held = credit_held if credit_rises else change(credit_held, pending)
     debit_balance = _balance_after(debited, currency, taken, debited.posted_credits, debit_held, is_rising=debit_rises)
     if debit_balance is None:
         return None
@@ -59,19 +62,31 @@ def post_pair(
         return None
     digest = _entry_digest(command, pair, posted_at)
     text = render_amount(amount)
-    debited.posted_debits, credited.posted_credits = taken, given
     debited.held, credited.held = debit_held, credit_held
-    kind, tag, end = (
-        ("posted", b"zerosum.posting.v1", "") if hold is None else ("pending", b"zerosum.posting.v2", f"|{hold}")
-    )
+    freeing = () if freed is None else _freeing(debited, credited, freed, digest, f"|{hold}", posted_at)
+    debited.posted_debits, credited.posted_credits = taken, given
+    kind, tag, end = ("pending", _OF_HOLD, f"|{hold}") if is_placed else ("posted", _PLAIN, "")
     said = f"{kind}|0|{text}|{currency}|"
+    first, second = ("|0|debit|", "|1|credit|") if freed is None else ("|2|debit|", "|3|credit|")
     return PostedPair(
         command,
         pair,
         posted_at,
         text,
-        _line(debited, debit_balance, tag, digest, f"|0|debit|{said}", end, posted_at),
-        _line(credited, credit_balance, tag, digest, f"|1|credit|{said}", end, posted_at),
+        _line(debited, debit_balance, tag, digest, first + said, end, posted_at),
+        _line(credited, credit_balance, tag, digest, second + said, end, posted_at),
+        freeing,
+    )
+
+
+def _freeing(
+    debited: AccountState, credited: AccountState, freed: Money, digest: bytes, end: str, posted_at: datetime
+) -> tuple[PostedLine, PostedLine]:
+    """The lines before its own. Their accounts hold less already, and nothing of it is paid yet."""
+    said = f"pending|1|{render_amount(freed.amount)}|{freed.currency.code}|"
+    return (
+        _line(debited, debited.posted, _OF_HOLD, digest, f"|0|debit|{said}", end, posted_at),
+        _line(credited, credited.posted, _OF_HOLD, digest, f"|1|credit|{said}", end, posted_at),
     )
 
 
@@ -120,7 +135,11 @@ def _entry_digest(command: LedgerCommand, pair: PlainPair, posted_at: datetime) 
     """As `chain.entry_digest` makes it, of an entry that bears its resource's id and reverses nothing."""
     ledger, posted = _of_batch(command.ledger_id, posted_at)
     effective = posted if pair.effective_at is None else microseconds(pair.effective_at)
-    fixed = f"{ledger}|{command.id}|{effective}|{posted}||{command.fingerprint.hex()}|{pair.resource_type._value_}|0:,"
+    resource = "0:," if pair.resource_id is None else f"{len(pair.resource_id)}:{pair.resource_id},"
+    fixed = (
+        f"{ledger}|{command.id}|{effective}|{posted}||{command.fingerprint.hex()}|{pair.resource_type._value_}|"
+        f"{resource}"
+    )
     key, actor, reason = command.idempotency_key, command.actor, pair.reason
     free = f"{len(key)}:{key},{len(actor)}:{actor},{len(reason)}:{reason},"
     if command.metadata or not free.isascii():

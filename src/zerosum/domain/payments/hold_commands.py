@@ -22,23 +22,21 @@ from zerosum.domain.errors import (
     SameAccount,
 )
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
-from zerosum.domain.ledger.account import Side
-from zerosum.domain.ledger.account_change import objection_to_income
+from zerosum.domain.identifiers import PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, PlainPair, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, add, render_amount
 from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.hold_steps import HoldCommand
+from zerosum.domain.payments.hold_steps import HoldCommand, objection_to_payee
 from zerosum.domain.payments.holds import (
-    CHANGES_MAX,
     LASTS_BY_DEFAULT,
     Hold,
     HoldStatus,
     HoldVerb,
     changed,
+    check_changes,
     check_expiry,
     hold_facts,
     may_expire,
@@ -146,14 +144,6 @@ class PlaceHold(HoldCommand):
         )
 
 
-def objection_to_payee(book: Book, payee_id: AccountId, money: Money) -> DomainError | None:
-    """A promise that could not be kept as things are is not made. Whether it can be is asked again at the capture."""
-    payee = book.accounts.get(payee_id)
-    if payee is None or payee.normal_side is not Side.CREDIT or payee.currency != money.currency.code:
-        return None
-    return objection_to_income(payee, money)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeHold(HoldCommand):
     """What is done with a hold that was placed before."""
@@ -199,15 +189,16 @@ class ChangeHold(HoldCommand):
 
     def _ruled(self, book: Book, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
         """What the hold itself has to say, before its accounts are asked. Raises the first objection."""
+        hold = self._found(book)
+        entry, after = self._ruling(hold, now)
+        check_changes(hold, after)
+        return entry, after
+
+    def _found(self, book: Book) -> Hold:
         hold: Hold | None = book.records.get(self.record_key)
         if hold is None:
             raise HoldNotFound("This ledger has no such hold.")
-        entry, after = self._ruling(hold, now)
-        if after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
-            raise InvalidState(
-                f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
-            )
-        return entry, after
+        return hold
 
     def after(self, book: Book, now: datetime | None) -> Hold:
         """The hold as it would be then, or at whatever time. Raises its own first objection."""
@@ -234,7 +225,46 @@ class CaptureHold(ChangeHold):
     money: Money | None = None
     is_final: bool = False
 
+    def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:
+        if self.dating is not None or self.conditions is not None:
+            return None
+        try:
+            hold = self._found(book)
+            freed, taken, after = self._taking(hold, posted_at)
+            check_changes(hold, after)
+        except DomainError:
+            return None  # Told by the Book.
+        own, step = self.recorded(after, posted_at)
+        return PlainPair(
+            posting_rules.straight_capture_reason(),
+            hold.payer_id,
+            hold.payee_id,
+            taken,
+            ResourceType.HOLD,
+            EventType.HOLD_CAPTURED,
+            records=(self._payment(hold, taken),),
+            hold=hold.id,
+            facts=hold_facts(after),
+            freed=freed,
+            resource_id=str(hold.id),
+            told_of=(ResourceType.HOLD, hold.id),
+            further=self._told(),
+            changes=(own, step),
+            shown=step[1],
+        )
+
+    def entry_of(self, pair: PlainPair) -> JournalEntry:
+        freed, hold_id = pair.freed, pair.hold
+        if freed is None or hold_id is None:
+            raise LookupError("a capture sets free what the hold has kept")
+        return posting_rules.capture(pair.debit_id, pair.credit_id, freed, pair.money, hold_id)
+
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        freed, taken, after = self._taking(hold, now)
+        return self._entry(hold, freed, taken), after
+
+    def _taking(self, hold: Hold, now: datetime | None) -> tuple[Money, Money, Hold]:
+        """What is set free, what of it is paid, and the hold as it is afterwards. Raises its own first objection."""
         hold.check_open(now or hold.created_at)
         currency, remaining = hold.money.currency, hold.remaining
         all_left = hold.money if remaining == hold.money.amount else None
@@ -248,8 +278,6 @@ class CaptureHold(ChangeHold):
                 currency=currency.code,
             )
         ends = self.is_final or self.money is None or money.amount >= remaining
-        freed = (all_left or Money(remaining, currency)) if ends else money
-        entry = self._entry(hold, freed, money)
         after = changed(
             hold,
             self.id,
@@ -257,7 +285,7 @@ class CaptureHold(ChangeHold):
             status=HoldStatus.CAPTURED if ends else HoldStatus.OPEN,
             payment_ids=(*hold.payment_ids, self.id),
         )
-        return entry, after
+        return (all_left or Money(remaining, currency)) if ends else money, money, after
 
     @property
     def names_amount(self) -> bool:
@@ -273,7 +301,12 @@ class CaptureHold(ChangeHold):
     def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
         """It is a payment too: what was captured can be given back."""
         done = ChangeHold.conclude(self, book, hold, posted, now)
-        paid = self.taken(posted)
+        key, payment = self._payment(hold, self.taken(posted))
+        book.records[key] = payment
+        done.events = (*done.events, self._told())
+        return done
+
+    def _payment(self, hold: Hold, paid: Money) -> tuple[RecordKey, Payment]:
         payment = Payment(
             id=PaymentId(self.id),
             ledger_id=self.ledger_id,
@@ -285,10 +318,11 @@ class CaptureHold(ChangeHold):
             processor=INTERNAL_PROCESSOR,
             texts=hold.texts,
         )
-        book.records[RecordKey(self.ledger_id, PAYMENT, self.id)] = payment
-        told = Event(self.further_id(1), EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT, self.id)
-        done.events = (*done.events, told)
-        return done
+        return RecordKey(self.ledger_id, PAYMENT, self.id), payment
+
+    def _told(self) -> Event:
+        """Beside what is told of the hold."""
+        return Event(self.further_id(1), EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT, self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

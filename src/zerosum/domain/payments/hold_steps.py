@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, HoldId
+from zerosum.domain.ledger.account import Side
+from zerosum.domain.ledger.account_change import objection_to_income
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.money import Money
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldChange, HoldVerb, hold_facts
 from zerosum.domain.payments.payment import PaymentType
 
@@ -59,3 +63,11 @@ class HoldCommand(LedgerCommand):
         told = None if self.hold_id == self.id else self.hold_id
         posted.events = (Event(self.id, _EVENTS[self.verb], ResourceType.HOLD, told, hold_facts(hold)),)
         return posted
+
+
+def objection_to_payee(book: Book, payee_id: AccountId, money: Money) -> DomainError | None:
+    """A promise that could not be kept as things are is not made. Whether it can be is asked again at the capture."""
+    payee = book.accounts.get(payee_id)
+    if payee is None or payee.normal_side is not Side.CREDIT or payee.currency != money.currency.code:
+        return None
+    return objection_to_income(payee, money)

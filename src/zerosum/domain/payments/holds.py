@@ -132,6 +132,14 @@ def check_expiry(expires_at: datetime, now: datetime) -> None:
         )
 
 
+def check_changes(hold: Hold, after: Hold) -> None:
+    """Raises InvalidState for one that would go on though it has changed too often."""
+    if after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
+        raise InvalidState(
+            f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
+        )
+
+
 def changed(hold: Hold, entry_id: UUID | None, **members: Any) -> Hold:
     """The hold after one step more."""
     members["changes"] = hold.changes + 1

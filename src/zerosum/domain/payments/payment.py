@@ -132,7 +132,8 @@ def plus(so_far: Decimal | None, amount: Decimal) -> Decimal:
 def with_status(payment: Payment, **members: Any) -> Payment:
     """The payment after something has become of its money, with the status that follows."""
     after = replaced(payment, members)
-    return replaced(after, {"status": _status_of(after)})
+    after.status = _status_of(after)  # Nobody else has it yet.
+    return after
 
 
 def _status_of(payment: Payment) -> PaymentStatus:

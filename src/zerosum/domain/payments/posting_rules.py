@@ -79,6 +79,12 @@ def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
     return JournalEntry("refund", (debit(payee, money), credit(payer, money)), gives_back=True)
 
 
+@cache
+def straight_refund_reason() -> str:
+    """Of the pair that gives back, whatever is refunded."""
+    return refund(_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY).reason
+
+
 def refund_in_parts(payer: AccountId, parts: Parts, money: Money) -> JournalEntry:
     """Each who got a part of the payment gives back its part of what is refunded."""
     given = (debit(account, part) for account, part in parts)
@@ -133,6 +139,12 @@ def capture(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_:
     """What was promised is set free, and paid as far as it is wanted; within what was agreed also more than that."""
     promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
     return JournalEntry("capture", (*promised, debit(payer, taken), credit(payee, taken)))
+
+
+@cache
+def straight_capture_reason() -> str:
+    """Of what frees and pays, whatever is captured."""
+    return capture(_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, _SOME_MONEY, _SOME_PAYER).reason
 
 
 def capture_in_parts(

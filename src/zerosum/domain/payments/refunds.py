@@ -14,7 +14,7 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.outcome import Event, PlainPair, Posted
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments import posting_rules
@@ -32,9 +32,12 @@ class RefundStatus(StrEnum):
     """The processor has declined it, and nothing was given back."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Refund:
-    """It bears the UUID of the entry that began it, which holds its time, metadata, actor and key."""
+    """It bears the UUID of the entry that began it, which holds its time, metadata, actor and key.
+
+    Not frozen, as its payment is not.
+    """
 
     id: UUID
     ledger_id: LedgerId
@@ -95,12 +98,35 @@ class RefundPayment(LedgerCommand):
         )
         return Posted(self.ledger_id, (posted,), (event,), refund)
 
+    def pair(self, book: Book, posted_at: datetime) -> PlainPair | None:  # noqa: ARG002 - it has no times of its own
+        if self.dating is not None or self.conditions is not None:
+            return None
+        try:
+            payment, money = self.wanted(book)
+        except DomainError:
+            return None  # Told by the Book.
+        after, refund = refunded(payment, money), self.refund_of(money)
+        return PlainPair(
+            posting_rules.straight_refund_reason(),
+            payment.payee_id,
+            payment.payer_id,
+            money,
+            ResourceType.REFUND,
+            EventType.PAYMENT_REFUNDED,
+            records=((RecordKey(self.ledger_id, REFUND, self.id), refund),),
+            facts=refund_facts(refund, after),
+            told_of=(ResourceType.PAYMENT, self.payment_id),
+            changes=((self.payment_key, after),),
+        )
+
+    def entry_of(self, pair: PlainPair) -> JournalEntry:
+        return posting_rules.refund(pair.credit_id, pair.debit_id, pair.money)
+
     def ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
         """What to post, the payment as it is afterwards, and the refund. Raises the first objection to the payment."""
         payment, money = self.wanted(book)
-        after = with_status(payment, refunded=plus(payment.refunded, money.amount))
         entry = posting_rules.refund(payment.payer_id, payment.payee_id, money)
-        return entry, after, self.refund_of(money)
+        return entry, refunded(payment, money), self.refund_of(money)
 
     def refund_of(self, money: Money) -> Refund:
         return Refund(id=self.id, ledger_id=self.ledger_id, payment_id=self.payment_id, money=money, reason=self.reason)
@@ -123,6 +149,11 @@ class RefundPayment(LedgerCommand):
         return payment, money or Money(left, payment.money.currency)
 
 
+def refunded(payment: Payment, money: Money) -> Payment:
+    """The payment once so much more of it was given back."""
+    return with_status(payment, refunded=plus(payment.refunded, money.amount))
+
+
 def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:
     """What the event tells: the refund, and the payment as it left it."""
     return {
@@ -130,7 +161,7 @@ def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:
         "amount": render_amount(refund.money.amount),
         "currency": refund.money.currency.code,
         "reason": refund.reason,
-        "payment_status": payment.status.value,
+        "payment_status": payment.status._value_,
         "payment_refunded": render_amount(payment.refunded or payment.money.amount),
         "journal_entry_ids": [f"je_{refund.id}"],
     }
