@@ -168,10 +168,11 @@ class Database:
 
         `of` names that of another one, which is still open (`name_snapshot`).
         """
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
             async with AsyncExitStack() as stack:
-                yield await self._begun(stack, ledger_ids, of, **options)
+                yield await self._begun(
+                    stack, ledger_ids, of, isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
         except _FAILURES as error:
             raise self._translated(error, is_committing=False) from error
 

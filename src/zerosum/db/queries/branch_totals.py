@@ -246,13 +246,13 @@ async def _of_world(
     written = min(effective, recorded)
     before = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
     behind = (await connection.execute(_NEXT, {"ledger_id": ledger_id, "after": written})).scalar()
-    base = before if behind is None or written - before <= behind - written else behind
+    nearest = before if behind is None or written - before <= behind - written else behind
     hour = effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return {
         "before": before,
-        "base": base,
-        "base_low": first_uuid_of(base - APART),
-        "base_high": first_uuid_of(base + APART),
+        "base": nearest,
+        "base_low": first_uuid_of(nearest - APART),
+        "base_high": first_uuid_of(nearest + APART),
         "written": written,
         "written_low": first_uuid_of(written - APART),
         "written_high": first_uuid_of(written + APART),

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
@@ -93,14 +93,14 @@ where ledger_id = :ledger_id and client = any(:clients) and status <> 'carried_o
 
 async def accounts_after(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, until: UUID, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Up to and with `until`."""
     return await rows_of(connection, _ACCOUNTS, ledger_id, after=after, until=until, limit=limit)
 
 
 async def postings_after(
     connection: AsyncConnection, ledger_id: UUID, position: tuple[UUID, int], *, last: UUID, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """In the order of accounts and versions, each with the entry it belongs to; of no account beyond `last`."""
     return await rows_of(
         connection, _CHAIN, ledger_id, account_id=position[0], version=position[1], last=last, limit=limit
@@ -109,7 +109,7 @@ async def postings_after(
 
 async def last_postings_by(
     connection: AsyncConnection, ledger_id: UUID, account_ids: Collection[UUID], moment: datetime
-) -> dict[UUID, Row[Any]]:
+) -> dict[UUID, Any]:
     """By account: the last posting that was written by then, as `postings_after` tells it, with its `previous_hash`."""
     rows = await rows_of(connection, _LAST_BY, ledger_id, ids=list(account_ids), moment=moment)
     return {row.account_id: row for row in rows}
@@ -117,13 +117,13 @@ async def last_postings_by(
 
 async def account_changes_between(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """The histories of the accounts beyond `after`, up to and with `last`."""
     return await rows_of(connection, _CHANGES, ledger_id, after=after, last=last)
 
 
 async def changed_client_transactions(
     connection: AsyncConnection, ledger_id: UUID, clients: Collection[int]
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Those of these clients that are not as they were carried out."""
     return await rows_of(connection, _CHANGED_CLIENT_TRANSACTIONS, ledger_id, clients=list(clients))

@@ -128,8 +128,8 @@ class AccountsProof:
         for row in await changed_client_transactions(connection, self._report.ledger_id, clients):
             found[row.client][str(row.tx)] = row.status
         for client, walk in clients.items():
-            told = walk.client_transactions
-            stored = {tx: status for tx, status in found[client].items() if walk.is_whole or tx in told}
-            for tx in sorted(stored.items() ^ told.items()):
+            if not walk.is_whole:  # What was said before it was begun is not known.
+                found[client] = {tx: status for tx, status in found[client].items() if tx in walk.client_transactions}
+            for tx in sorted(found[client].items() ^ walk.client_transactions.items()):
                 what = f"the status of the client transaction {tx[0]} is not what its journal entries say"
                 self._report.note(what, walk.account.id)

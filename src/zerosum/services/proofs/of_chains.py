@@ -201,8 +201,5 @@ def _entry_digest(ledger_id: UUID, row: Any) -> bytes:
         tag = b"zerosum.entry.v2"
         fixed += f"{row.late_closing}|{row.late_way}|{row.late_requested_at}|"
         texts.append(row.late_reason or "")
-    content = tag + fixed.encode()
-    for text in texts:
-        raw = text.encode()
-        content += str(len(raw)).encode() + b":" + raw + b","
-    return hashlib.sha256(content).digest()
+    netstrings = [b"%d:%b," % (len(raw), raw) for raw in map(str.encode, texts)]
+    return hashlib.sha256(b"".join((tag, fixed.encode(), *netstrings))).digest()
