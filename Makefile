@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry bench-nights bench-streams restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry bench-nights bench-streams bench-verify restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -69,6 +69,9 @@ bench-streams: .venv/.installed-dev  ## messages in and events out, beside the c
 
 bench-nights: .venv/.installed-dev  ## payments beside 100,000 expiring holds and the close of a month: a table on stdout
 	@exec .venv/bin/python -m benchmarks.nights $(ARGS)
+
+bench-verify: .venv/.installed-dev  ## how fast `zerosum verify` is, in full and since a checkpoint (ARGS="10000000": an hour, 20 GB)
+	@exec .venv/bin/python -m benchmarks.verify $(ARGS)
 
 restore-drill: .venv/.installed-dev  ## back up under load, kill everything, restore to two times and prove the books (minutes)
 	@exec .venv/bin/python -m benchmarks.restore_drill $(ARGS)

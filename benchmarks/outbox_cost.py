@@ -24,7 +24,8 @@ from benchmarks.service import Service
 from zerosum.cli.load.forks import in_forks
 from zerosum.db.batch import posting, wire
 from zerosum.db.batch.connection import BatchConnection
-from zerosum.db.batch.pairs import PairForm, pair_clauses
+from zerosum.db.batch.pair_statement import pair_clauses
+from zerosum.db.batch.pairs import PairForm
 
 _KEYS = 6
 """Where the idempotency keys stand among the arguments of a batch: one for each payment."""

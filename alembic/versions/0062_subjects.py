@@ -6,7 +6,7 @@ Revision: 0062.
 from alembic import op
 
 revision = "0062"
-down_revision = "0058"
+down_revision = "0061"
 branch_labels = None
 depends_on = None
 

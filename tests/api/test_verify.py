@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from tests.api.scheduling import run_at, scheduled
 from tests.api.sealing import sealing_of
 from tests.api.tamperings import BUSY, CONCERNED, FOUND, TAMPERINGS
 from tests.rules.judging import ALL_HELD, hold_for_review
+from tests.services.proving_in_pieces import verified_in_pieces
 from tests.webhooks.conftest import until
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
@@ -72,10 +74,13 @@ FEW = 20
 MANY = 3 * BLOCK + 20
 """Postings that make three checkpoints; for all that is not about these a few do, and are verified in a third of it."""
 AT_ONCE = 100
+PIECE_SIZE = 30
 
 _CHANGED = re.compile(r"\b(?:update|delete from|insert into) (\w+)")
 ABOUT_CHECKPOINTS = [name for name, text in TAMPERINGS.items() if BUSY in text]
 ABOUT_ALL_ELSE = [name for name in TAMPERINGS if name not in ABOUT_CHECKPOINTS]
+ALSO_IN_PIECES = random.Random(71).sample(ABOUT_ALL_ELSE, 10)
+"""A part of them: that pieces find what the whole finds is nothing that one of them could be different in."""
 with_many = pytest.mark.xdist_group("a ledger with checkpoints")  # one of the test processes makes it, not all
 
 
@@ -696,6 +701,8 @@ async def test_what_was_changed_of_checkpoints_is_found(
 async def _is_found(database: Database, ledger_id: LedgerId, beside: LedgerId, name: str) -> None:
     report = await verified(database, ledger_id)
     assert {_ID_OR_TIME.sub("…", found.what) for found in report.breaks} == FOUND[name]
+    if name in ALSO_IN_PIECES:
+        assert set((await verified_in_pieces(database, ledger_id, PIECE_SIZE)).breaks) == set(report.breaks)
     other = await verified(database, beside)
     assert (other.breaks, other.postings) == ([], 2), "the ledger beside is as it was"
 

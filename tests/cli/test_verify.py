@@ -96,3 +96,23 @@ async def test_a_file_that_holds_no_heads_is_named_in_one_line(books: Books, tmp
     for name, words in (("none.txt", "line 1 is none of a file of heads"), ("nowhere.txt", "No such file")):
         said = books.verify("--against", str(tmp_path / name))
         assert (said.code, words in said.err) == (2, True), said
+
+
+async def test_other_processes_find_the_same_in_pieces_and_leave_nothing_behind(books: Books, tmp_path: Path) -> None:
+    progress = tmp_path / "progress"
+    in_pieces = ("--jobs", "2", "--resume", str(progress))
+    assert books.verify(*in_pieces) == books.verify()
+    assert not progress.exists()
+    await books.tamper("update payments set description = 'a gift'; delete from events")
+    said = books.verify(*in_pieces)
+    assert (said.code, said) == (1, books.verify())
+    assert not progress.exists()
+
+
+async def test_since_which_checkpoint_is_told_and_a_file_of_none_is_refused(books: Books, tmp_path: Path) -> None:
+    said = books.verify("--since-checkpoint", "last")
+    assert (said.code, "everything is verified" in said.err) == (0, True), "there is no checkpoint yet"
+    (tmp_path / "none").write_text("nothing\n")
+    for given, words in (("none", "the last checkpoint is cut off"), ("nowhere", "No such file")):
+        said = books.verify("--since-checkpoint", str(tmp_path / given))
+        assert (said.code, words in said.err) == (2, True), said

@@ -7,7 +7,7 @@ from tests.planted.plant import in_database, plant
 LANE = "src/zerosum/services/committing/batch_runner.py"
 CHAINS = "src/zerosum/services/proofs/of_chains.py"
 CHECKPOINTS = ("src/zerosum/db/schema/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
-CHECKPOINTS_BY_KEY = (CHECKPOINTS[0], "alembic/versions/0015_balances_by_key.py")
+VERSIONS_BY_TIME = (CHECKPOINTS[0], "alembic/versions/0061_version_by_time.py")
 GUARD = ("src/zerosum/db/schema/guards.py", "alembic/versions/0009_commands.py")
 TOTALS = "tests/db/test_totals_at.py::"
 
@@ -301,9 +301,9 @@ INSTANT_PLANTS = (
     in_database(
         "what is written at the instant is not counted",
         AT_AN_INSTANT,
-        CHECKPOINTS_BY_KEY,
-        "and most would be walked through. select account_version, posted_at <= moment into high",
-        "and most would be walked through.\n    select account_version, posted_at < moment into high",
+        VERSIONS_BY_TIME,
+        "some dated ones may lie between. select account_version, posted_at <= moment into high",
+        "some dated ones may lie between.\n    select account_version, posted_at < moment into high",
         f"{TOTALS}test_any_history_at_any_instant",
     ),
     in_database(

@@ -129,6 +129,17 @@ def verify(
         list[Path] | None, typer.Option(help="Compare with a file of signed checkpoints that was kept.")
     ] = None,
     freeze: Annotated[bool, typer.Option("--freeze", help="Freeze accounts that contradict themselves.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="So many processes (by default one a processor).")] = None,
+    since_checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|last",
+            help="Believe what was sealed by the newest signed checkpoint of a kept file, or of the database.",
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Write here how far it is, and go on from there if it was cut short.")
+    ] = None,
 ) -> None:
     """Prove the books: every chain, sum, record and event; exit 1 if anything is wrong."""
     from zerosum.cli.verify import VerifyOptions, run_verify  # noqa: PLC0415
@@ -139,6 +150,9 @@ def verify(
         against=against,
         checkpoints=checkpoints or (),
         is_freezing=freeze,
+        jobs=jobs,
+        since_checkpoint=since_checkpoint,
+        resume=resume,
     )
     raise typer.Exit(run_verify(data_dir, options))
 

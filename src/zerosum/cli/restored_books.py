@@ -13,7 +13,8 @@ from pathlib import Path
 from zerosum.adapters.clock import now
 from zerosum.adapters.whole_files import whole_file
 from zerosum.cli.talk import FAILED, CommandFailed
-from zerosum.cli.verify import STATEMENT_TIMEOUT, report_line
+from zerosum.cli.verify import report_line
+from zerosum.cli.verify_jobs import WITHOUT_TIMEOUT
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
@@ -62,7 +63,7 @@ def prove_books(
 async def _prove(
     settings: Settings, kept: dict[Path, str], scratch: Path, done: Callable[[str], None], proof: Proof
 ) -> None:
-    database = Database(make_engine(settings.required_database_url(), pool_size=1, statement_timeout=STATEMENT_TIMEOUT))
+    database = Database(make_engine(settings.required_database_url(), pool_size=1, statement_timeout=WITHOUT_TIMEOUT))
     try:
         reports = [await verify_ledger(database, ledger.id, _unseen) async for ledger in every_ledger(database)]
         for report in [*reports, await prove_service_log(database)]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from zerosum.adapters.clock import now
 from zerosum.cli.installation import reachable_settings
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
+from zerosum.cli.verify_jobs import JOBS_MAX, WITHOUT_TIMEOUT, proving, usual_jobs
+from zerosum.cli.verify_ledgers import LAST, LedgersVerification
+from zerosum.cli.verify_progress import ProgressFile
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import InvalidId, OutcomeUnknown, Unavailable
@@ -26,12 +26,8 @@ from zerosum.services.ledgers import LedgerRecord, every_ledger
 from zerosum.services.proofs.audit_seals import prove_service_log
 from zerosum.services.proofs.exported_heads import SERVICE, HeadsUnreadable, compare_heads
 from zerosum.services.proofs.kept_checkpoints import CheckpointsUnreadable, compare_checkpoints
-from zerosum.services.proofs.whole_ledger import Report, verify_ledger
+from zerosum.services.proofs.whole_ledger import Report
 from zerosum.services.requests.caller import Caller
-
-STATEMENT_TIMEOUT = "0"
-"""A walk over everything may take long."""
-
 
 ACTOR = "system:verify"
 
@@ -43,11 +39,18 @@ class VerifyOptions:
     against: Path | None = None
     checkpoints: Sequence[Path] = ()
     is_freezing: bool = False
+    jobs: int | None = None
+    """None: as many as there are processors."""
+    since_checkpoint: str | None = None
+    """A file of checkpoints that was kept, or LAST."""
+    resume: Path | None = None
 
 
 @told_plainly
 def run_verify(data_dir: Path | None, options: VerifyOptions) -> int:
     settings = reachable_settings(data_dir, is_writing=options.is_freezing)
+    if options.since_checkpoint is not None and options.resume is not None:
+        raise CommandFailed("--resume goes on with a verification of everything: without --since-checkpoint", USAGE)
     try:
         wanted = None if options.ledger is None else parse_id(Prefix.LEDGER, options.ledger)
     except InvalidId as error:
@@ -66,14 +69,15 @@ def run_verify(data_dir: Path | None, options: VerifyOptions) -> int:
 
 
 async def _run(settings: Settings, wanted: UUID | None, options: VerifyOptions) -> list[Report]:
-    engine = make_engine(settings.required_database_url(), pool_size=1, statement_timeout=STATEMENT_TIMEOUT)
-    database = Database(engine)
+    url = settings.required_database_url()
+    database = Database(make_engine(url, 1, WITHOUT_TIMEOUT, WITHOUT_TIMEOUT))
     try:
-        reports = await _verify(database, wanted)
+        reports = await _verify(database, url, wanted, options)
         if options.against is not None:
             with options.against.open(encoding="ascii", errors="replace") as kept:
                 _merge(reports, await compare_heads(database, kept), wanted)
-        for path in options.checkpoints:
+        since = [] if options.since_checkpoint in (None, LAST) else [Path(options.since_checkpoint or "")]
+        for path in (*options.checkpoints, *since):
             _merge_one(reports, await _against(database, path, _read(path)), wanted)
         if options.is_freezing:
             await _freeze(database, reports)
@@ -132,20 +136,28 @@ async def _export(database: Database, reports: list[Report], path: Path) -> None
         say("zerosum: no heads are exported, as something is wrong")
 
 
-async def _verify(database: Database, wanted: UUID | None) -> list[Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not sys.stderr.isatty(), transient=True) as progress:
-        reports = []
-        for record in await _ledgers(database, wanted):
-            task = progress.add_task(record.name, total=None)
-
-            def tell(done: int, total: int, task: object = task) -> None:
-                progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
-
-            reports.append(await verify_ledger(database, record.id, tell))
+async def _verify(database: Database, url: str, wanted: UUID | None, options: VerifyOptions) -> list[Report]:
+    ledgers = await _ledgers(database, wanted)
+    with nullcontext() if options.resume is None else closing(ProgressFile(options.resume)) as kept:
+        reports = await _verify_ledgers(database, url, ledgers, options, kept)
         if wanted is None:
             reports.append(await prove_service_log(database))
+        if kept is not None:
+            kept.end()
         return reports
+
+
+async def _verify_ledgers(
+    database: Database,
+    url: str,
+    ledgers: Sequence[LedgerRecord],
+    options: VerifyOptions,
+    kept: ProgressFile | None,
+) -> list[Report]:
+    jobs = usual_jobs() if options.jobs is None else min(options.jobs, JOBS_MAX)
+    with proving(url, jobs) as prove:
+        verification = LedgersVerification(database, prove, jobs, options.since_checkpoint, kept)
+        return await verification.verify(ledgers)
 
 
 async def _ledgers(database: Database, wanted: UUID | None) -> list[LedgerRecord]:

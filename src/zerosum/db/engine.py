@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -63,6 +64,8 @@ from (select name, to_regclass('public.' || name) as place from unnest(cast(:tab
 """)
 _ASK_REVISION = text("select max(version_num) from public.alembic_version")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
+_EXPORT = text("select pg_export_snapshot()")
+_SNAPSHOT = re.compile("[0-9A-F-]{1,64}", re.ASCII)
 
 
 def make_engine(
@@ -160,11 +163,16 @@ class Database:
             return None
 
     @asynccontextmanager
-    async def snapshot(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
-        """A read-only unit of work in which every statement sees the same instant. Raises Unavailable."""
+    async def snapshot(self, *ledger_ids: UUID, of: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """A read-only unit of work in which every statement sees the same instant. Raises Unavailable.
+
+        `of` names that of another one, which is still open (`name_snapshot`).
+        """
         try:
             async with AsyncExitStack() as stack:
-                yield await self._begun(stack, ledger_ids, isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                yield await self._begun(
+                    stack, ledger_ids, of, isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
         except _FAILURES as error:
             raise self._translated(error, is_committing=False) from error
 
@@ -193,7 +201,7 @@ class Database:
         await self._engine.dispose()
 
     async def _begun(
-        self, stack: AsyncExitStack, ledger_ids: Iterable[UUID], **execution_options: Any
+        self, stack: AsyncExitStack, ledger_ids: Iterable[UUID], snapshot: str | None = None, **execution_options: Any
     ) -> AsyncConnection:
         """A connection in a transaction, its ledgers set. One that died in the pool is replaced, unseen."""
         for is_last in (False, True):
@@ -201,6 +209,8 @@ class Database:
             if execution_options:
                 await connection.execution_options(**execution_options)
             try:
+                if snapshot is not None:  # Before anything else is asked.
+                    await connection.exec_driver_sql(_see(snapshot))
                 await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
                 await _limit(connection)
             except DBAPIError as error:
@@ -243,6 +253,18 @@ async def renew_plans(connection: AsyncConnection, size: int) -> None:
     if size >= 2 * session.planned_for:
         session.planned_for = max(size, 1)
         await connection.exec_driver_sql("discard plans")
+
+
+async def name_snapshot(connection: AsyncConnection) -> str:
+    """The name of what a unit of work sees, for others that are to see the same while it is open."""
+    name: str = (await connection.execute(_EXPORT)).scalar_one()
+    return name
+
+
+def _see(snapshot: str) -> str:
+    if _SNAPSHOT.fullmatch(snapshot) is None:
+        raise ValueError("this is the name of no snapshot")
+    return f"set transaction snapshot '{snapshot}'"
 
 
 async def _commit(connection: AsyncConnection) -> None:

@@ -23,7 +23,8 @@ BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
 _SEALS = text("""
 select sealed_at, accounts_until from total_seals
-where ledger_id = :ledger_id and sealed_at > :after order by sealed_at limit :limit
+where ledger_id = :ledger_id and sealed_at > :after
+  and sealed_at <= coalesce(cast(:until as timestamptz), 'infinity') order by sealed_at limit :limit
 """)
 
 # What was posted in between, by account.
@@ -200,10 +201,11 @@ limit :limit
 
 
 async def seals_after(
-    connection: AsyncConnection, ledger_id: UUID, after: datetime, *, limit: int
+    connection: AsyncConnection, ledger_id: UUID, after: datetime, *, until: datetime | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """With the instants up to which they count accounts."""
-    return (await connection.execute(_SEALS, {"ledger_id": ledger_id, "after": after, "limit": limit})).all()
+    """With the instants up to which they count accounts; up to and with `until`."""
+    given = {"ledger_id": ledger_id, "after": after, "until": until, "limit": limit}
+    return (await connection.execute(_SEALS, given)).all()
 
 
 async def newest_seal(connection: AsyncConnection, ledger_id: UUID) -> tuple[datetime, datetime]:

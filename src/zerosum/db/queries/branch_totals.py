@@ -1,8 +1,9 @@
 """What branches came to at any instant, beside the totals that are sealed (`total_functions.py`): exact, or not told.
 
 The newest seal in reach of the instant says what was posted up to it, and the entries since are added to it. Of an
-instant of the world, dated postings are counted by themselves: by whole days and hours, and one by one within the last;
-and as far as they were written by an instant that has passed, all of them but those that had not happened yet.
+instant of the world the seal behind it will do as well, where that is nearer: then the entries in between are taken
+away. Dated postings are counted by themselves there: by whole days and hours, and one by one within the last; and as
+far as they were written by an instant that has passed, all of them but those that had not happened yet.
 """
 
 from __future__ import annotations
@@ -42,9 +43,13 @@ _NEWEST = text("""
 select sealed_at, accounts_until from total_seals
 where ledger_id = :ledger_id and sealed_at <= :until order by sealed_at desc limit 1
 """)
+_NEXT = text("""
+select sealed_at from total_seals
+where ledger_id = :ledger_id and sealed_at > :after order by sealed_at limit 1
+""")
 _KEPT = text("""
 select distinct branch from total_branches
-where ledger_id = :ledger_id and branch = any(:branches) and since <= :base
+where ledger_id = :ledger_id and branch = any(:branches) and since <= :before
 """)
 
 _COUNT = f"""select (
@@ -54,6 +59,7 @@ _COUNT = f"""select (
 _IS_DATED = "effective_at <> posted_at"
 _SINCE_NEWEST = posted_between("newest", "recorded")
 _UNDATED = posted_between("base", "written", " and effective_at = posted_at")
+_UNDATED_SINCE = posted_between("written", "base", " and effective_at = posted_at")
 _DATED = posted_between("newest", "recorded", f" and {_IS_DATED}")
 _LATE = posted_between("newest", "recorded", f" and {_IS_DATED} and effective_at < :hour")
 _OF_THE_HOUR = entries_where(
@@ -124,6 +130,11 @@ class _Way(NamedTuple):
     added: Sequence[str]
     taken: Sequence[str] = ()
 
+    def from_behind(self) -> _Way:
+        """Of an instant of the world: from a seal that lies behind it."""
+        added = [entries for entries in self.added if entries is not _UNDATED]
+        return _Way(self.sealed, added, [*self.taken, _UNDATED_SINCE])
+
 
 _AS_RECORDED = _Way([_OF_SEAL.format(columns=_ALL, seal="newest")], [_SINCE_NEWEST])
 _UNDATED_UP_TO_SEAL = _OF_SEAL.format(columns=_UNDATED_ONLY, seal="base")
@@ -170,7 +181,7 @@ class SealedTotals:
 
     async def kept(self, connection: AsyncConnection, branches: Collection[str]) -> set[str]:
         """Those of them that are kept, and were at that instant."""
-        given = {"ledger_id": self._ledger_id, "branches": list(branches), "base": self._given["base"]}
+        given = {"ledger_id": self._ledger_id, "branches": list(branches), "before": self._given["before"]}
         return set((await connection.execute(_KEPT, given)).scalars())
 
     async def _read(
@@ -207,10 +218,10 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
         if instant.effective is not None:  # The hours of dated postings are those up to the newest seal there is.
             way = _AS_OF_AS_RECORDED
     await look_up_by_key(connection)
-    given = {
+    given: dict[str, Any] = {
         "ledger_id": ledger_id,
         "newest": newest.sealed_at,
-        "base": newest.sealed_at,  # what is counted behind it is in the totals of kept branches
+        "before": newest.sealed_at,  # what is counted behind it is in the totals of kept branches
         "newest_low": first_uuid_of(newest.sealed_at - APART),
         "opened_since": newest.accounts_until,
         "opened_low": first_uuid_of(newest.accounts_until - POSTING_MAX),
@@ -219,6 +230,8 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
     }
     if instant.effective is not None:
         given |= await _of_world(connection, ledger_id, instant.effective, recorded)
+        if given["base"] > given["written"]:
+            way = way.from_behind()
     counts = " union all ".join(_COUNT.format(entries=entries) for entries in (*way.added, *way.taken))
     numbers = (await connection.execute(text(counts), given)).scalars()
     if max(numbers) <= ENTRIES_MAX:
@@ -232,11 +245,16 @@ async def _of_world(
 ) -> dict[str, Any]:
     written = min(effective, recorded)
     before = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
+    behind = (await connection.execute(_NEXT, {"ledger_id": ledger_id, "after": written})).scalar()
+    nearest = before if behind is None or written - before <= behind - written else behind
     hour = effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return {
-        "base": before,
-        "base_low": first_uuid_of(before - APART),
+        "before": before,
+        "base": nearest,
+        "base_low": first_uuid_of(nearest - APART),
+        "base_high": first_uuid_of(nearest + APART),
         "written": written,
+        "written_low": first_uuid_of(written - APART),
         "written_high": first_uuid_of(written + APART),
         "effective": effective,
         "ahead": recorded + EFFECTIVE_AHEAD_MAX,

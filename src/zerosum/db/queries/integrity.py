@@ -32,6 +32,9 @@ from postings where ledger_id = :ledger_id group by currency order by currency
 """)
 
 
+_COUNT = text("select count(*) from (select from postings where ledger_id = :ledger_id limit :at_most) as found")
+
+
 async def currency_places(connection: AsyncConnection, ledger_id: UUID) -> dict[str, int]:
     """The places of the currencies the ledger has defined for itself, as they stand there."""
     return {row.code: row.exponent for row in await connection.execute(_PLACES, {"ledger_id": ledger_id})}
@@ -50,10 +53,7 @@ async def entries_without_postings(connection: AsyncConnection, ledger_id: UUID,
     return (await connection.execute(_WITHOUT_POSTINGS, {"ledger_id": ledger_id, "limit": limit})).all()
 
 
-async def count_postings(connection: AsyncConnection, ledger_id: UUID) -> int:
-    counted: int = (
-        await connection.execute(
-            text("select count(*) from postings where ledger_id = :ledger_id"), {"ledger_id": ledger_id}
-        )
-    ).scalar_one()
+async def count_postings(connection: AsyncConnection, ledger_id: UUID, at_most: int | None = None) -> int:
+    """No further than up to a number."""
+    counted: int = (await connection.execute(_COUNT, {"ledger_id": ledger_id, "at_most": at_most})).scalar_one()
     return counted

@@ -5,11 +5,13 @@ Amounts and times come as text: the database can hold more of them than Python, 
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.account_group_proofs import NAMES_OF_ACCOUNT_GROUPS
@@ -24,63 +26,10 @@ from zerosum.domain.payments.payment import PaymentTexts
 
 FIRST_ID = UUID(int=0)
 LAST_ID = UUID(int=2**128 - 1)
+LAST_EVENT = (2**64 - 1, LAST_ID)
 
 
 _TEXTS = ", ".join(f"payment.{name}" for name in PaymentTexts._fields)
-
-_ACCOUNTS = text("""
-select id, code, name, type, currency, status, version, head, held::text as held, overdrawn, metadata::text as metadata,
-       min_available::text as min_available, max_available::text as max_available,
-       velocity_limits::text as velocity_limits,
-       posted_debits::text as posted_debits, posted_credits::text as posted_credits
-from accounts where ledger_id = :ledger_id and id > :after order by id limit :limit
-""")
-
-_CHAIN = text(f"""
-with page as materialized (
-    select * from postings
-    where ledger_id = :ledger_id and (account_id, account_version) > (:account_id, :version) and account_id <= :last
-    order by account_id, account_version limit :limit
-)
-select posting.account_id, posting.account_version, posting.place, posting.side::text as side,
-       posting.layer::text as layer, posting.releases, posting.hold_id,
-       posting.amount::text as amount, posting.currency, posting.balance_after::text as balance_after,
-       posting.held_after::text as held_after, posting.hash, posting.entry_id,
-       {micros("posting.effective_at")} as posting_effective_at, {micros("posting.posted_at")} as posting_posted_at,
-       {micros("entry.effective_at")} as effective_at, {micros("entry.posted_at")} as posted_at,
-       entry.reverses, entry.fingerprint, entry.resource_type, entry.resource_id,
-       entry.idempotency_key, entry.actor, entry.reason, entry.metadata, entry.id is not null as has_entry,
-       late.closing as late_closing, late.way as late_way, late.reason as late_reason,
-       {micros("late.requested_at")} as late_requested_at
-from page posting
-left join journal_entries entry on entry.ledger_id = posting.ledger_id and entry.id = posting.entry_id
-left join late_entries late on late.ledger_id = posting.ledger_id and late.id = posting.entry_id
-order by posting.account_id, posting.account_version
-""")  # noqa: S608 - made of constants only
-
-# Beside each revision what was announced of the account in the same transaction.
-_CHANGES = text(f"""
-with page as materialized (
-    select * from account_changes where ledger_id = :ledger_id and account_id > :after and account_id <= :last
-), told as (
-    select event.xid, event.resource_id, array_agg(event.type) as types from events event
-    where event.ledger_id = :ledger_id and event.resource_type = 'account'
-      and event.xid = any (array(select distinct xid from page))
-    group by event.xid, event.resource_id
-)
-select account_id, revision, origin, page.xid::text as xid, {micros("changed_at")} as changed_at, actor, code, name,
-       type, currency, status, min_available::text as min_available, max_available::text as max_available,
-       metadata::text as metadata, velocity_limits::text as velocity_limits, hash,
-       coalesce(told.types, '{{}}') as events,
-       page.xid <= coalesce((select max(last_xid) from event_seals where ledger_id = :ledger_id), '0') as is_dropped
-from page left join told on told.xid = page.xid and told.resource_id = page.account_id
-order by account_id, revision
-""")  # noqa: S608 - made of constants only
-
-_CHANGED_CLIENT_TRANSACTIONS = text("""
-select client, tx, status from client_transactions
-where ledger_id = :ledger_id and client = any(:clients) and status <> 'carried_out'
-""")
 
 GONE = """(select sum(case when asked.id is null then given.amount else asked.approved end)::text from refunds given
         left join processor_calls asked on asked.ledger_id = given.ledger_id and asked.id = given.id
@@ -112,7 +61,7 @@ def _named_by(entry: str) -> str:
 # Each entry with its lines, and with the payment that stands on it.
 _ENTRIES = text(f"""
 with page as materialized (
-    select * from journal_entries where ledger_id = :ledger_id and id > :after order by id limit :limit
+    select * from journal_entries where ledger_id = :ledger_id and id > :after and id <= :until order by id limit :limit
 )
 select page.id, page.reason, page.resource_type, page.resource_id, page.metadata, page.fingerprint,
        {micros("page.effective_at")} as effective_at, {micros("page.posted_at")} as posted_at,
@@ -237,8 +186,8 @@ order by page.tx
 # An endpoint's speaks of one that is or was there, for its row is never taken away.
 _EVENTS = text(f"""
 with page as materialized (
-    select * from events where ledger_id = :ledger_id and (xid, id) > (cast(:xid as xid8), :id) order by xid, id
-    limit :limit
+    select * from events where ledger_id = :ledger_id and (xid, id) > (cast(:xid as xid8), :id)
+    and (xid, id) <= (cast(:last_xid as xid8), cast(:last_id as uuid)) order by xid, id limit :limit
 )
 select page.id, page.xid, page.type, page.resource_type, page.resource_id,
        {micros("page.created_at")} as created_at, {TOLD_BY_EVENT} as told,
@@ -311,89 +260,73 @@ select * from (
 """)  # noqa: S608 - made of constants only
 
 
-async def accounts_after(
-    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
-) -> Sequence[Row[Any]]:
-    return await _rows(connection, _ACCOUNTS, ledger_id, after=after, limit=limit)
-
-
-async def postings_after(
-    connection: AsyncConnection, ledger_id: UUID, position: tuple[UUID, int], *, last: UUID, limit: int
-) -> Sequence[Row[Any]]:
-    """In the order of accounts and versions, each with the entry it belongs to; of no account beyond `last`."""
-    return await _rows(
-        connection, _CHAIN, ledger_id, account_id=position[0], version=position[1], last=last, limit=limit
-    )
-
-
-async def account_changes_between(
-    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID
-) -> Sequence[Row[Any]]:
-    """The histories of the accounts beyond `after`, up to and with `last`."""
-    return await _rows(connection, _CHANGES, ledger_id, after=after, last=last)
-
-
-async def changed_client_transactions(
-    connection: AsyncConnection, ledger_id: UUID, clients: Collection[int]
-) -> Sequence[Row[Any]]:
-    """Those of these clients that are not as they were carried out."""
-    return await _rows(connection, _CHANGED_CLIENT_TRANSACTIONS, ledger_id, clients=list(clients))
-
-
-async def entries_after(connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int) -> Sequence[Row[Any]]:
-    return await _rows(connection, _ENTRIES, ledger_id, after=after, limit=limit)
+async def entries_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, until: UUID, limit: int
+) -> Sequence[Any]:
+    """Up to and with `until`."""
+    return await rows_of(connection, _ENTRIES, ledger_id, after=after, until=until, limit=limit)
 
 
 async def codes_of(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, str]:
-    return {row.id: row.code for row in await _rows(connection, _CODES, ledger_id, ids=list(ids))}
+    return {row.id: row.code for row in await rows_of(connection, _CODES, ledger_id, ids=list(ids))}
 
 
 async def client_transactions_named(
     connection: AsyncConnection, ledger_id: UUID, txs: Collection[int]
-) -> dict[str, Row[Any]]:
+) -> dict[str, Any]:
     """By their number, as text."""
-    rows = await _rows(connection, _TRANSACTIONS_NAMED, ledger_id, txs=list(txs)) if txs else ()
+    rows = await rows_of(connection, _TRANSACTIONS_NAMED, ledger_id, txs=list(txs)) if txs else ()
     return {str(row.tx): row for row in rows}
 
 
 async def payments_without_entry(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
-) -> Sequence[Row[Any]]:
-    return await _rows(connection, _PAYMENTS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+) -> Sequence[Any]:
+    return await rows_of(connection, _PAYMENTS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
 async def refunds_without_entry(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
-) -> Sequence[Row[Any]]:
-    return await _rows(connection, _REFUNDS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+) -> Sequence[Any]:
+    return await rows_of(connection, _REFUNDS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
 async def conditions_without_entry(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
-) -> Sequence[Row[Any]]:
-    return await _rows(connection, _CONDITIONS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+) -> Sequence[Any]:
+    return await rows_of(connection, _CONDITIONS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
 async def client_transactions_after(
     connection: AsyncConnection, ledger_id: UUID, *, after: int, limit: int
-) -> Sequence[Row[Any]]:
-    return await _rows(connection, _CLIENT_TRANSACTIONS, ledger_id, after=after, limit=limit)
+) -> Sequence[Any]:
+    return await rows_of(connection, _CLIENT_TRANSACTIONS, ledger_id, after=after, limit=limit)
 
 
 async def events_after(
-    connection: AsyncConnection, ledger_id: UUID, position: tuple[int, UUID], *, limit: int
-) -> Sequence[Row[Any]]:
-    return await _rows(connection, _EVENTS, ledger_id, xid=position[0], id=position[1], limit=limit)
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    position: tuple[int, UUID],
+    *,
+    until: tuple[int, UUID] = LAST_EVENT,
+    limit: int,
+) -> Sequence[Any]:
+    """Up to and with `until`."""
+    given = {"xid": position[0], "id": position[1], "last_xid": until[0], "last_id": until[1], "limit": limit}
+    return await rows_of(connection, _EVENTS, ledger_id, **given)
 
 
-async def entry_names_after(
-    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
-) -> Sequence[Row[Any]]:
+async def entry_names_after(connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int) -> Sequence[Any]:
     """What an event says of its entry, and the accounts it moves."""
-    return await _rows(connection, _ENTRY_NAMES, ledger_id, after=after, limit=limit)
+    return await rows_of(connection, _ENTRY_NAMES, ledger_id, after=after, limit=limit)
 
 
-async def _rows(
-    connection: AsyncConnection, statement: Any, ledger_id: UUID, **given: UUID | int | list[int] | list[UUID]
-) -> Sequence[Row[Any]]:
-    return (await connection.execute(statement, {"ledger_id": ledger_id, **given})).all()
+async def rows_of(connection: AsyncConnection, statement: TextClause, ledger_id: UUID, **given: Any) -> list[Any]:
+    """As tuples with names: a proof reads fifty columns of each, which took most of its time with SQLAlchemy's rows."""
+    found = await connection.execute(statement, {"ledger_id": ledger_id, **given})
+    return list(map(_named(tuple(found.keys()))._make, found))
+
+
+@lru_cache(maxsize=64)  # by the columns of a statement
+def _named(columns: tuple[str, ...]) -> Any:
+    return namedtuple("Line", columns)

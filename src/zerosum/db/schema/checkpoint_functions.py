@@ -29,6 +29,8 @@ begin
     -- Versions have no gap and posted_at never goes back: the last one written by then is found by halves. A version is
     -- asked for as the last up to it: of a table that the planner takes for small, any index of the account looks as
     -- good to it as the one in this order, and most would be walked through.
+    -- Most happened when they were written. The last of those by then is found by its time, and where the next one was
+    -- written later it is all there is to find; some dated ones may lie between.
     select account_version, posted_at <= moment into high, is_written from postings
     where ledger_id = of_ledger and account_id = of_account order by account_version desc limit 1;
     if high is null then
@@ -37,8 +39,14 @@ begin
         return high;
     end if;
     high := high - 1;
+    select account_version into middle from (
+        select account_version, effective_at = posted_at as is_undated from postings
+        where ledger_id = of_ledger and account_id = of_account and effective_at <= moment
+        order by effective_at desc, account_version desc limit 16
+    ) as near where is_undated limit 1;
+    low := coalesce(middle, 0);
+    middle := low + 1;
     while low < high loop
-        middle := (low + high + 1) / 2;
         select posted_at <= moment into is_written from postings
         where ledger_id = of_ledger and account_id = of_account and account_version <= middle
         order by account_version desc limit 1;
@@ -47,6 +55,7 @@ begin
         else
             high := middle - 1;
         end if;
+        middle := (low + high + 1) / 2;
     end loop;
     return low;
 end

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from zerosum.db.credentials.checkpoint_keys import CheckpointKeyRecord, list_checkpoint_keys
-from zerosum.db.engine import Database
-from zerosum.db.queries.signed_checkpoints import root_of_size
+from zerosum.db.engine import Connection, Database
+from zerosum.db.queries.signed_checkpoints import list_roots, root_of_size
 from zerosum.domain.errors import InvalidId
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, parse_id
 from zerosum.domain.proof_log.note import Statement, signed_note
@@ -40,6 +40,21 @@ async def compare_checkpoints(database: Database, content: str) -> Report:
             elif note != _as_kept(found.statement, keys.get(found.key_id), found.signature):
                 report.note(f"the checkpoint of size {size} is signed otherwise than the one that was kept")
     return report
+
+
+async def newest_note(connection: Connection, ledger_id: UUID) -> str | None:
+    """The newest signed checkpoint as it is kept elsewhere. None where there is none."""
+    found = await list_roots(connection, ledger_id, after=None, limit=1, is_ascending=False)
+    keys = {key.id: key for key in await list_checkpoint_keys(connection)}
+    return _as_kept(found[0].statement, keys.get(found[0].key_id), found[0].signature) if found else None
+
+
+def size_of(note: str) -> int:
+    """How many leaves a kept checkpoint has. Raises CheckpointsUnreadable."""
+    size = note.split("\n", 2)[1]
+    if _SIZE.fullmatch(size) is None:
+        raise CheckpointsUnreadable("a checkpoint in it has no size")
+    return int(size)
 
 
 def _as_kept(statement: Statement, key: CheckpointKeyRecord | None, signature: bytes) -> str | None:

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import (
-    FIRST_ID,
-    LAST_ID,
+from zerosum.db.queries.chain_proofs import (
     account_changes_between,
     accounts_after,
     changed_client_transactions,
     postings_after,
 )
+from zerosum.db.queries.proofs import FIRST_ID, LAST_ID
 from zerosum.services.proofs.of_chains import Walk
 from zerosum.services.proofs.of_histories import History
 from zerosum.services.proofs.report import Report, part_of
@@ -32,6 +31,8 @@ class AccountsProof:
     def __init__(self, report: Report, places: Mapping[str, int]) -> None:
         self._report = report
         self._places = places
+        self._until = LAST_ID
+        """Those behind it are another's."""
         self._compared = FIRST_ID
         """All accounts up to here are."""
         self._position = (FIRST_ID, 0)
@@ -41,6 +42,7 @@ class AccountsProof:
         account_id, version = self._position
         walk = self._walks.get(account_id)
         return {
+            "until": str(self._until),
             "compared": str(self._compared),
             "at": [str(account_id), version],
             "walk": None if walk is None else walk.position(),
@@ -48,6 +50,7 @@ class AccountsProof:
 
     def go_on(self, position: Mapping[str, Any]) -> None:
         account_id, version = position["at"]
+        self._until = UUID(position.get("until", str(LAST_ID)))
         self._compared, self._position = UUID(position["compared"]), (UUID(account_id), int(version))
         if position["walk"] is not None:
             walk = self._walks[UUID(account_id)] = Walk(self._report.ledger_id, UUID(account_id))
@@ -57,8 +60,10 @@ class AccountsProof:
         """Whether that was the last one."""
         report = self._report
         accounts_max, postings_max = part_of(ACCOUNTS_AT_ONCE, share), part_of(POSTINGS_AT_ONCE, share)
-        page = await accounts_after(connection, report.ledger_id, after=self._compared, limit=accounts_max)
-        last: UUID = page[-1].id if len(page) == accounts_max else LAST_ID
+        page = await accounts_after(
+            connection, report.ledger_id, after=self._compared, until=self._until, limit=accounts_max
+        )
+        last: UUID = page[-1].id if len(page) == accounts_max else self._until
         rows = await postings_after(connection, report.ledger_id, self._position, last=last, limit=postings_max)
         self._know(page)
         for row in rows:
@@ -77,7 +82,7 @@ class AccountsProof:
         await self._compare(connection, last)
         self._position = (last, 2**63 - 1)
         self._walks.clear()
-        return last == LAST_ID
+        return last == self._until
 
     def _know(self, page: Sequence[Any]) -> None:
         """Of those that are known already the row may have changed since."""
@@ -123,6 +128,8 @@ class AccountsProof:
         for row in await changed_client_transactions(connection, self._report.ledger_id, clients):
             found[row.client][str(row.tx)] = row.status
         for client, walk in clients.items():
+            if not walk.is_whole:  # What was said before it was begun is not known.
+                found[client] = {tx: status for tx, status in found[client].items() if tx in walk.client_transactions}
             for tx in sorted(found[client].items() ^ walk.client_transactions.items()):
                 what = f"the status of the client transaction {tx[0]} is not what its journal entries say"
                 self._report.note(what, walk.account.id)

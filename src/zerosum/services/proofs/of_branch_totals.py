@@ -38,18 +38,23 @@ class TotalSealsProof:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._last = (BEGINNING, BEGINNING)
+        self._until: datetime | None = None
+        """Those behind it are another's."""
 
     def position(self) -> dict[str, Any]:
-        return {"last": [moment.isoformat() for moment in self._last]}
+        until = None if self._until is None else self._until.isoformat()
+        return {"last": [moment.isoformat() for moment in self._last], "until": until}
 
     def go_on(self, position: Mapping[str, Any]) -> None:
+        if position.get("until") is not None:
+            self._until = datetime.fromisoformat(position["until"])
         sealed_at, accounts_until = map(datetime.fromisoformat, position["last"])
         self._last = (sealed_at, accounts_until)
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
         ledger_id, limit = self._report.ledger_id, part_of(SEALS_AT_ONCE, share)
-        seals = await seals_after(connection, ledger_id, self._last[0], limit=limit)
+        seals = await seals_after(connection, ledger_id, self._last[0], until=self._until, limit=limit)
         for seal in seals:
             own = (seal.sealed_at, max(seal.accounts_until, BEGINNING))
             for branch in await wrong_steps(connection, ledger_id, self._last, own, limit=BREAKS_MAX):

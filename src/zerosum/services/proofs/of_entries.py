@@ -51,19 +51,21 @@ class EntriesProof:
         self._report = report
         self._on_entry = on_entry
         self._after = FIRST_ID
+        self._until = LAST_ID
+        """Those behind it are another's."""
         self._codes: Mapping[UUID, str] = {}
         self._transactions: Mapping[str, Any] = {}
 
     def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
+        return {"after": str(self._after), "until": str(self._until)}
 
     def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
+        self._after, self._until = UUID(position["after"]), UUID(position.get("until", str(LAST_ID)))
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
         report, limit = self._report, part_of(ENTRIES_AT_ONCE, share)
-        rows = await entries_after(connection, report.ledger_id, after=self._after, limit=limit)
+        rows = await entries_after(connection, report.ledger_id, after=self._after, until=self._until, limit=limit)
         ids = {id_ for row in rows for id_ in (row.debited_id, row.credited_id, row.payee_id) if id_ is not None}
         self._codes = await codes_of(connection, report.ledger_id, ids)
         txs = {int(row.resource_id) for row in rows if _names_transaction(row)}
@@ -76,7 +78,7 @@ class EntriesProof:
             with report.noting(what, concerned=_accounts_of(row)):
                 self._look_at(row)
         is_last = len(rows) < limit
-        last = LAST_ID if is_last else rows[-1].id
+        last = self._until if is_last else rows[-1].id
         orphans = await payments_without_entry(
             connection, report.ledger_id, after=self._after, last=last, limit=BREAKS_MAX
         )

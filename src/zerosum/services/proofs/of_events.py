@@ -14,7 +14,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.event_seals import find_last_event_seal
-from zerosum.db.queries.proofs import FIRST_ID, entry_names_after, events_after
+from zerosum.db.queries.proofs import FIRST_ID, LAST_EVENT, entry_names_after, events_after
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.proofs.event_seals import BUCKETS, SealedEvents, rendered, sealed_events
 from zerosum.services.proofs.event_seals import MODULUS as _MODULUS
@@ -93,6 +93,8 @@ class EventsProof:
         self._report = report
         self._horizon = horizon
         self._position = (0, FIRST_ID)
+        self._until: tuple[int, UUID] | None = None
+        """Those behind it are another's, and so is holding both sides against each other (`gather`)."""
         self._sums = [0] * BUCKETS
         """What is expected."""
         self._found = [0] * BUCKETS
@@ -111,6 +113,7 @@ class EventsProof:
         xid, id_ = self._position
         return {
             "at": [xid, str(id_)],
+            "until": None if self._until is None else [self._until[0], str(self._until[1])],
             "sums": rendered(self._sums),
             "found": rendered(self._found),
             "seal": None if self._sealed is None else self._sealed.number,
@@ -121,21 +124,46 @@ class EventsProof:
         """A search for what differs is begun anew, at the buckets that were left."""
         xid, id_ = position["at"]
         self._position = (int(xid), UUID(id_))
-        for sums, name in ((self._sums, "sums"), (self._found, "found")):
-            for bucket, one in position[name].items():
-                sums[int(bucket)] = int(one, 16)
+        if position.get("until") is not None:
+            xid, id_ = position["until"]
+            self._until = (int(xid), UUID(id_))
+        self._add_up(position)
         if position["seal"] is not None:
             self._sealed = SealedEvents(number=int(position["seal"]))
         differing = position["differing"]
         self._differing = None if differing is None else [*differing]
 
+    async def gather(self, connection: Connection, shares: Iterable[Mapping[str, Any]]) -> None:
+        """In place of looking: what others have expected and found, by the positions at which they have ended."""
+        await self._look_at_seals(connection)
+        for position in shares:
+            self._add_up(position)
+        self._position = LAST_EVENT
+
+    def _add_up(self, position: Mapping[str, Any]) -> None:
+        for sums, name in ((self._sums, "sums"), (self._found, "found")):
+            for bucket, one in position[name].items():
+                sums[int(bucket)] = (sums[int(bucket)] + int(one, 16)) % _MODULUS
+
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one. The entries must have been told of before the last."""
+        limit = part_of(EVENTS_AT_ONCE, share)
+        if self._until is not None:
+            return await self._look(connection, self._until, limit)
         await self._look_at_seals(connection)
         if self._differing is not None:
-            return await self._search_on(connection, self._differing, part_of(EVENTS_AT_ONCE, share))
-        limit = part_of(EVENTS_AT_ONCE, share)
-        rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
+            return await self._search_on(connection, self._differing, limit)
+        if not await self._look(connection, LAST_EVENT, limit):
+            return False
+        if self._is_overtaken:
+            self._differing = []
+        else:
+            self._differing = [bucket for bucket in range(BUCKETS) if self._sums[bucket] != self._found[bucket]]
+        return not self._differing
+
+    async def _look(self, connection: Connection, until: tuple[int, UUID], limit: int) -> bool:
+        """Whether no event is left."""
+        rows = await events_after(connection, self._report.ledger_id, self._position, until=until, limit=limit)
         for row in rows:
             if row.resource_type in _OF_NO_ENTRY:
                 if not row.is_explained:
@@ -145,12 +173,7 @@ class EventsProof:
                 _add(self._found, row.id, number_of(row))
         if len(rows) == limit:
             self._position = (rows[-1].xid, rows[-1].id)
-            return False
-        if self._is_overtaken:
-            self._differing = []
-        else:
-            self._differing = [bucket for bucket in range(BUCKETS) if self._sums[bucket] != self._found[bucket]]
-        return not self._differing
+        return len(rows) < limit
 
     @property
     def _is_overtaken(self) -> bool:

@@ -34,6 +34,8 @@ class SignedCheckpointsProof:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._number = 0
+        self._last: int | None = None
+        """Those behind it are another's."""
         self._until = FeedPosition(0, UUID(int=0))
         self._parts: list[tuple[int, bytes]] = []
         """The full subtrees so far, each with how many leaves it has."""
@@ -45,6 +47,7 @@ class SignedCheckpointsProof:
     def position(self) -> dict[str, Any]:
         return {
             "number": self._number,
+            "last": self._last,
             "until": [self._until.xid, str(self._until.id)],
             "parts": [[leaves, hash_.hex()] for leaves, hash_ in self._parts],
         }
@@ -52,6 +55,8 @@ class SignedCheckpointsProof:
     def go_on(self, position: Mapping[str, Any]) -> None:
         xid, id_ = position["until"]
         self._number, self._until = int(position["number"]), FeedPosition(int(xid), UUID(id_))
+        if position.get("last") is not None:
+            self._last = int(position["last"])
         self._parts = [(int(leaves), bytes.fromhex(hash_)) for leaves, hash_ in position["parts"]]
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
@@ -59,7 +64,8 @@ class SignedCheckpointsProof:
         ledger_id, limit = self._report.ledger_id, part_of(CHECKPOINTS_AT_ONCE, share)
         keys = {key.id: key for key in await list_checkpoint_keys(connection)}
         dropped = await find_last_event_seal(connection, ledger_id)
-        found = await list_checkpoints(connection, ledger_id, after=self._number, limit=limit, is_ascending=True)
+        page = await list_checkpoints(connection, ledger_id, after=self._number, limit=limit, is_ascending=True)
+        found = [one for one in page if self._last is None or one.number <= self._last]
         for one in found:
             if one.number != self._number + 1:
                 self._report.note(f"the signed checkpoint {self._number + 1} is missing")
@@ -69,7 +75,7 @@ class SignedCheckpointsProof:
                 await self._look_for_others(connection, one)
             await self._look_at_tree(connection, one)
             self._number, self._until = one.number, one.until
-        return len(found) < limit
+        return len(found) < limit or self._number == self._last
 
     def _look_at_signature(self, one: SignedCheckpoint, key: CheckpointKeyRecord | None) -> None:
         if key is None or not is_signed(key, one.statement.text, one.signature):

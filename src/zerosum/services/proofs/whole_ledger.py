@@ -106,7 +106,7 @@ class LedgerProof:
         self._horizon = horizon
         self._kept = position
         self._parts: list[Part] | None = None
-        self._places: dict[str, int] = dict(ISO_PLACES)
+        self._places: dict[str, int] = {}
 
     @property
     def part(self) -> str:
@@ -125,8 +125,7 @@ class LedgerProof:
 
     async def begin_look(self, connection: Connection) -> None:
         """In each unit of work before its first slice: a currency may have been defined since the last, and used."""
-        await look_up_by_key(connection)
-        self._places.update(await currency_places(connection, self.report.ledger_id))
+        self._places.update(await places_of(connection, self.report.ledger_id))
 
     async def take_next(self, connection: Connection, share: float = 1.0) -> bool:
         """One slice more of a look that has begun. Whether that was the last one."""
@@ -154,46 +153,61 @@ class LedgerProof:
         return parts
 
     def _begun(self, places: Mapping[str, int]) -> list[Part]:
-        report = self.report
-        if report.ledger_id == SERVICE_LEDGER:
-            return [AuditSealsProof(report), SignedCheckpointsProof(report)]
-        events = EventsProof(report, horizon=self._horizon)
-        return [
-            AccountsProof(report, places),
-            CheckpointsProof(report),
-            TotalSealsProof(report),
-            BranchTotalsProof(report),
-            DatedTotalsProof(report),
-            StatementsProof(report, events.expect),
-            EntriesProof(report, events.expect),
-            SplitsProof(report),
-            ProcessorCallsProof(report),
-            ReconciliationFilesProof(report),
-            ReconciliationMatchesProof(report),
-            ReconciliationBreaksProof(report),
-            ExchangesProof(report, places),
-            HoldsProof(report, events.expect, places),
-            DisputesProof(report, events.expect),
-            SchedulesProof(report, events.expect),
-            ReviewsProof(report, events.expect),
-            TemplatesProof(report, events.expect),
-            TemplateUsesProof(report, places),
-            ClientTransactionsProof(report),
-            PeriodsProof(report, events.expect),
-            ChartsProof(report),
-            AccountGroupsProof(report, events.expect),
-            SubjectsProof(report, events.expect),
-            PersonalMembersProof(report),
-            GroupLimitsProof(report),
-            SettingsProof(report),
-            AnswersProof(report),
-            HouseRulesProof(report),
-            RoutesProof(report),
-            events,
-            SealsProof(report),
-            AuditSealsProof(report),
-            SignedCheckpointsProof(report),
-        ]
+        if self.report.ledger_id == SERVICE_LEDGER:
+            return [AuditSealsProof(self.report), SignedCheckpointsProof(self.report)]
+        return parts_of(self.report, EventsProof(self.report, horizon=self._horizon), places)
+
+
+def parts_of(report: Report, events: EventsProof, places: Mapping[str, int]) -> list[Part]:
+    """All parts of a ledger's proof, in their order. `events` is one of them, and is told by others what to expect."""
+    return [
+        AccountsProof(report, places),
+        CheckpointsProof(report),
+        TotalSealsProof(report),
+        BranchTotalsProof(report),
+        DatedTotalsProof(report),
+        StatementsProof(report, events.expect),
+        EntriesProof(report, events.expect),
+        SplitsProof(report),
+        ProcessorCallsProof(report),
+        ReconciliationFilesProof(report),
+        ReconciliationMatchesProof(report),
+        ReconciliationBreaksProof(report),
+        ExchangesProof(report, places),
+        HoldsProof(report, events.expect, places),
+        DisputesProof(report, events.expect),
+        SchedulesProof(report, events.expect),
+        ReviewsProof(report, events.expect),
+        TemplatesProof(report, events.expect),
+        TemplateUsesProof(report, places),
+        ClientTransactionsProof(report),
+        PeriodsProof(report, events.expect),
+        ChartsProof(report),
+        AccountGroupsProof(report, events.expect),
+        SubjectsProof(report, events.expect),
+        PersonalMembersProof(report),
+        GroupLimitsProof(report),
+        SettingsProof(report),
+        AnswersProof(report),
+        HouseRulesProof(report),
+        RoutesProof(report),
+        events,
+        SealsProof(report),
+        AuditSealsProof(report),
+        SignedCheckpointsProof(report),
+    ]
+
+
+async def places_of(connection: Connection, ledger_id: UUID) -> dict[str, int]:
+    """Of each currency; in a unit of work that looks for a proof."""
+    await look_up_by_key(connection)
+    return {**ISO_PLACES, **await currency_places(connection, ledger_id)}
+
+
+async def has_more_postings(database: Database, ledger_id: UUID, number: int) -> bool:
+    """Than this number."""
+    async with database.work(ledger_id) as connection:
+        return await count_postings(connection, ledger_id, at_most=number + 1) > number
 
 
 async def verify_ledger(database: Database, ledger_id: UUID, on_progress: Callable[[int, int], None]) -> Report:
