@@ -101,9 +101,15 @@ async def test_what_another_consumer_has_comes_first_also_where_the_broker_tells
 async def test_who_was_let_in_too_early_puts_back_what_lies_behind_what_another_had(
     rabbitmq_server: BrokerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where the account may not configure the place."""
     broker = RabbitBroker(rabbitmq_server.address)
     await broker.make()
     first, second = input_of(broker), input_of(broker)
+
+    async def take_no_place(_: RabbitInput) -> None:
+        pass
+
+    monkeypatch.setattr(RabbitInput, "_take_place", take_no_place)
     await broker.send(list(range(HAD + 5)))
     await first.open(take, lose)
     looked = RabbitInput._free_queue
@@ -126,6 +132,66 @@ async def test_who_was_let_in_too_early_puts_back_what_lies_behind_what_another_
     finally:
         opening.cancel()
         await second.close()
+        await broker.close()
+
+
+async def test_of_two_that_begin_at_once_one_is_sent_messages(
+    rabbitmq_server: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease of the first has lapsed while it opened: sent by turns, messages would lose their order for ever."""
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    first, second = input_of(broker), input_of(broker)
+    looked, has_looked, goes_on = RabbitInput._free_queue, asyncio.Event(), asyncio.Event()
+
+    async def look_and_wait(self: RabbitInput, round_trip: float) -> object:
+        found = await looked(self, round_trip)
+        if self is first:
+            has_looked.set()
+            await goes_on.wait()
+        return found
+
+    monkeypatch.setattr(RabbitInput, "_free_queue", look_and_wait)
+    opening = asyncio.create_task(first.open(take, lose))
+    try:
+        await asyncio.wait_for(has_looked.wait(), ALL_SECONDS_MAX)
+        with pytest.raises(InputAway, match="another consumer"):
+            await second.open(take, lose)
+        await second.close()
+        goes_on.set()
+        await asyncio.wait_for(opening, ALL_SECONDS_MAX)
+        await broker.send(list(range(HAD)))
+        async with asyncio.timeout(ALL_SECONDS_MAX):
+            found = [one for _ in range(HAD) for one in await first.receive(1, ALL_SECONDS_MAX)]
+        assert [one.body for one in found] == [b"%d" % number for number in range(HAD)]
+        await first.close()
+        await opened(second)  # Its place is free again.
+    finally:
+        opening.cancel()
+        await second.close()
+        await broker.close()
+
+
+async def test_an_account_that_may_not_take_the_place_reads_all_the_same(
+    rabbitmq_server: BrokerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    program = rabbitmq_program()
+    assert program is not None
+    control = str(Path(program).with_name("rabbitmqctl"))
+    for words in (["add_user", "reader", "secret"], ["set_permissions", "reader", "^$", ".*", ".*"]):
+        assert await asyncio.to_thread(rabbitmq_server.tool([control, *words]).wait, STARTED_SECONDS_MAX) == 0
+    address = f"amqp://reader:secret@{broker.address.rpartition('@')[2].removeprefix('amqp://')}"
+    made = RabbitInput("order", address, broker.queue, 1_000, HAD)
+    try:
+        await made.open(take, lose)
+        await broker.send([1])
+        async with asyncio.timeout(ALL_SECONDS_MAX):
+            assert [one.body for one in await made.receive(1, ALL_SECONDS_MAX)] == [b"1"]
+        assert "by leases alone" in caplog.text
+    finally:
+        await made.close()
         await broker.close()
 
 

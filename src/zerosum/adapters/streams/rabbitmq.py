@@ -1,9 +1,13 @@
-"""RabbitMQ. One consumer at a time reads a queue: who has the lease, once the broker counts no other consumer.
+"""RabbitMQ. One consumer at a time reads a queue: who has the lease and the place, once the broker counts no other.
 
-By then it has put back, in its place, what a consumer before had and did not acknowledge: so the order is kept. Of
-quorum queues the broker would let several consume, whatever they ask for; what is put back there comes behind what was
-put back before, so everybody must take all of it at once: all have the same prefetch. A message is named by its
-`message_id`; without one it needs an idempotency key.
+A lease lapses while a slow machine opens a connection, and two that begin at once would be sent messages by turns,
+which nothing puts into their order again. So each takes the place of the queue first: an exclusive queue of a name made
+of its own, which is a connection's as long as that lives.
+
+By then the broker has put back, where it was, what a consumer before had and did not acknowledge: so the order is
+kept. Of quorum queues the broker would let several consume, whatever they ask for; what is put back there comes behind
+what was put back before, so everybody must take all of it at once: all have the same prefetch. A message is named by
+its `message_id`; without one it needs an idempotency key.
 """
 
 from __future__ import annotations
@@ -30,6 +34,10 @@ ALONE_SECONDS_MAX = 3.0 * HEARTBEAT_SECONDS
 
 LOOK_SECONDS = 0.1
 
+PLACE_PREFIX = "zerosum.reader."
+NAME_BYTES_MAX = 255
+"""Of a queue's name."""
+
 KEY_HEADER = "zerosum-key"
 
 _log = logging.getLogger(__name__)
@@ -44,6 +52,8 @@ class RabbitInput:
 
     def __init__(self, name: str, url: str, queue: str, bytes_max: int, prefetch: int) -> None:
         self.name = name
+        self._place = _place_of(queue)
+        self._is_told = False
         self._url = url
         self._queue_name = queue
         self._bytes_max = bytes_max
@@ -60,6 +70,7 @@ class RabbitInput:
         self._connection = await connected(self._url)
         try:
             async with asyncio.timeout(SECONDS_MAX):
+                await self._take_place()
                 self._channel = await self._connection.channel()
                 self._channel.close_callbacks.add(self._on_close)
                 queue = await self._free_queue(await self._round_trip())
@@ -69,6 +80,24 @@ class RabbitInput:
             raise InputAway(said(error)) from None
         # All that may have taken longer than the lease lasts: whoever has it now finds us here, and goes.
         await take(self._partition)
+
+    async def _take_place(self) -> None:
+        """Nobody else has it while this connection lives. Raises InputAway where somebody has."""
+        from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource  # noqa: PLC0415 - an extra
+
+        channel = await self._connection.channel()
+        try:
+            await channel.declare_queue(self._place, exclusive=True)
+        except ChannelLockedResource:
+            raise InputAway("another consumer still has the queue") from None
+        except ChannelAccessRefused:
+            if not self._is_told:
+                self._is_told = True
+                _log.warning(
+                    "%s: who begins to read is kept apart by leases alone: we may not configure %s at RabbitMQ",
+                    self._partition,
+                    self._place,
+                )
 
     async def _round_trip(self) -> float:
         """How long the broker takes for what it knows by itself, the most that we are sent at a time."""
@@ -226,6 +255,13 @@ class RabbitReplies:
                 headers={} if key is None else {KEY_HEADER: key},
             )
             await self._exchange.publish(message, routing_key=self._queue_name, mandatory=True, timeout=SECONDS_MAX)
+
+
+def _place_of(queue: str) -> str:
+    named = f"{PLACE_PREFIX}{queue}"
+    if len(named.encode()) <= NAME_BYTES_MAX:
+        return named
+    return f"{PLACE_PREFIX}{sha256(queue.encode()).hexdigest()}"
 
 
 async def connected(url: str) -> Any:
