@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
-from zerosum.domain.ledger.entry import Posting
+from zerosum.domain.ledger.entry import JournalEntry, Posting
 from zerosum.domain.ledger.velocity_rules import Moved
 from zerosum.domain.money import BALANCE_LIMIT, Money, add, render_amount, subtract
 
@@ -131,3 +131,13 @@ def above_ceiling(account: AccountState, ceiling: Decimal, income: Decimal) -> L
 
 def wire_account_id(account_id: UUID) -> str:
     return render_id(Prefix.ACCOUNT, account_id)
+
+
+def account_changes(entry: JournalEntry, accounts: Mapping[UUID, AccountState]) -> list[AccountChange]:
+    """What the entry does to accounts in groups."""
+    changes: dict[UUID, AccountChange] = {}
+    for index, posting in enumerate(entry.postings):
+        account = accounts[posting.account_id]
+        if account.groups:
+            changes.setdefault(account.id, AccountChange(account, index)).include(posting)
+    return list(changes.values())

@@ -22,7 +22,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id
 from zerosum.domain.ledger.account import Account, AccountState
-from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
+from zerosum.domain.ledger.account_change import AccountChange, account_changes, objection_to_account
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.conditions import Conditions, failed, kept
 from zerosum.domain.ledger.debt import debt_events
@@ -390,16 +390,7 @@ class Book:
                     change.include(posting)
             count(change.account, change.moved)
         if self.groups:
-            count_in_groups(self.groups, self._changes(entry))
-
-    def _changes(self, entry: JournalEntry) -> list[AccountChange]:
-        """What the entry does to accounts in groups."""
-        changes: dict[UUID, AccountChange] = {}
-        for index, posting in enumerate(entry.postings):
-            account = self.accounts[posting.account_id]
-            if account.groups:
-                changes.setdefault(account.id, AccountChange(account, index)).include(posting)
-        return list(changes.values())
+            count_in_groups(self.groups, account_changes(entry, self.accounts))
 
     def _settle_overdrawn(self, entry: JournalEntry) -> None:
         """An entry is judged as a whole, so an account is looked at after its last posting."""
