@@ -84,7 +84,7 @@ def test_the_schemas_would_find_a_fault() -> None:
 def test_every_file_of_a_folder_is_named_and_every_named_one_is_there(folder: Path) -> None:
     listed = kustomization(folder)
     named = {name for name in listed["resources"] if ".." not in name}
-    named |= {patch["path"] for patch in listed.get("patches", ())}
+    named |= {patch["path"] for patch in listed.get("patches", ()) if "path" in patch}
     assert named == {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
 
 
@@ -159,6 +159,8 @@ def test_an_overlay_is_built_and_names_nothing_that_is_not_there(overlay: str, t
     there = {(one["kind"], one["metadata"]["name"]) for one in found}
     if overlay == "production":
         there |= {("Secret", name) for name in MADE_ELSEWHERE}
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in found if one["kind"] == "HorizontalPodAutoscaler"}
+    assert not [one for one in found if one["metadata"]["name"] in scaled and "replicas" in one.get("spec", {})]
     for one in found:
         hold(one)
         assert one["kind"] == "Namespace" or one["metadata"]["namespace"] == "zerosum"
