@@ -331,6 +331,7 @@ async def test_no_filter_reads_the_whole_ledger(
     ledger_id: LedgerId,
     superuser: asyncpg.Connection[asyncpg.Record],
 ) -> None:
+    begun = now()
     await many(client)
     oldest = "select id from payments where ledger_id = $1 order by id limit 3"
     await superuser.execute(f"update payments set status = 'refunded' where id in ({oldest})", ledger_id)
@@ -338,7 +339,7 @@ async def test_no_filter_reads_the_whole_ledger(
     ids = {}
     for code in ("busy:1", "quiet"):
         ids[code] = parse_id(Prefix.ACCOUNT, (await client.get(f"/v1/accounts/{code}")).json()["id"])
-    lately: dict[str, Any] = {"effective_from": now() - timedelta(minutes=1)}
+    lately: dict[str, Any] = {"effective_from": begun - timedelta(minutes=1)}
     span: dict[str, Any] = {
         "effective_from": datetime(2026, 1, 1, tzinfo=UTC),
         "effective_to": datetime(2026, 2, 1, tzinfo=UTC),
