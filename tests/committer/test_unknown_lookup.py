@@ -10,9 +10,10 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Replayed
-from zerosum.services.committing.unknown_lookup import GIVEN_UP_AFTER_SECONDS, REST_SECONDS_MAX, UnknownKeyLookup
+from zerosum.services.committing.unknown_lookup import REST_SECONDS_MAX, UnknownKeyLookup
 
 BEHIND = 1.0
+LOOKS, A_DAY = 5, 86_400.0
 
 
 class Clock:
@@ -46,19 +47,26 @@ async def test_what_is_found_used_is_unknown_to_refusals_alone(ground: Ground, t
         assert len(unknown) == 0, "he was told"
 
 
-async def test_what_is_not_there_may_come_yet_for_an_hour(ground: Ground, test_database: TestDatabase) -> None:
-    key, clock = (ground.ledger_id, "sent"), Clock()
+async def test_what_is_not_there_may_come_yet_and_is_looked_for_again(
+    ground: Ground, test_database: TestDatabase
+) -> None:
+    """A COMMIT that waits for its standby is seen by nobody, and may wait for a day."""
+    source, target = await ground.open(2, floor=None)
+    command, clock = ground.transfer(source, target, "1.00"), Clock()
+    key = (ground.ledger_id, command.idempotency_key)
     async with running_committer(connecting(test_database.service_dsn)) as committer:
         unknown = committer.unknown_keys
         lookup = UnknownKeyLookup(ground.database, unknown, clock)
         unknown.add([key])
-        while clock.seconds < GIVEN_UP_AFTER_SECONDS:
+        for _ in range(LOOKS):
             await lookup.look_up()
-            assert unknown.has_any([key])
-            clock.seconds += REST_SECONDS_MAX
+            assert (unknown.has_any([key]), len(lookup)) == (True, 1)
+            clock.seconds += A_DAY
+        await committer.carry_out(command)
+        unknown.add([key])
         clock.seconds += REST_SECONDS_MAX
         await lookup.look_up()
-        assert (len(unknown), unknown.has_text("sent"), len(lookup)) == (0, False, 0)
+        assert (unknown.may_be_unused, unknown.has_any([key]), len(lookup)) == (False, True, 0)
 
 
 async def test_who_is_told_is_looked_for_no_more(ground: Ground, test_database: TestDatabase) -> None:

@@ -2,7 +2,7 @@
 
 While any key is unknown, each payment is looked at: it may be the one that was asked for. A key that is found used is
 looked for by replays and refusals alone. One that is not found may be used yet, by a transaction that is still on its
-way, so it stays unknown, and is looked up again, until nothing that was sent with it can arrive any more.
+way or waits for its standby, however long that takes: so it stays unknown, and is looked up again and again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,6 @@ REST_SECONDS_MAX = 60.0
 KEYS_AT_ONCE = 100
 LOOKED_FOR_MAX = 10_000
 """The oldest beyond are unknown until they are asked for."""
-
-GIVEN_UP_AFTER_SECONDS = 3_600.0
-"""What is not there by then will not be. PostgreSQL ends a session that stands still in its transaction after seconds,
-and a kernel gives up sending what a lost connection has left behind after minutes."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,11 +78,9 @@ class UnknownKeyLookup:
                 self._is_not_there(key, now)
 
     def _is_not_there(self, key: Key, now: float) -> None:
+        """It goes behind those that wait, so that each has its turn."""
         since = self._waiting.pop(key).since
-        if now - since >= GIVEN_UP_AFTER_SECONDS:
-            self._unknown.forget([key])
-        else:
-            self._waiting[key] = _Wait(since, now + min(REST_SECONDS_MAX, now - since))
+        self._waiting[key] = _Wait(since, now + min(REST_SECONDS_MAX, now - since))
 
     async def _used(self, keys: Collection[Key]) -> Collection[Key]:
         if not keys:
