@@ -46,7 +46,7 @@ async def books(servers: Servers) -> AsyncIterator[Books]:
 
 async def test_books_that_are_right_are_left_alone(books: Books) -> None:
     audit = audit_of(books)
-    assert await passed(audit) == 66, "thirty-two parts of each ledger, and two of the service itself"
+    assert await passed(audit) == 70, "thirty-four parts of each ledger, and two of the service itself"
     assert (audit.progress.postings, audit.progress.differences) == (20, 0)
     assert await books.status() is AccountStatus.OPEN
     assert await books.told() == []
