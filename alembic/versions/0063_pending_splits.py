@@ -20,6 +20,24 @@ CHECKS = {
     "coalesce(refunded, 0) + coalesce(refunding, 0) <= coalesce(approved, amount)",
 }
 
+# The version before runs on for a while, and says nothing of it: so the database derives it from the call. At the end
+# of the transaction, for the call may be written before its splits.
+MARK = """
+create function zerosum_mark_pending_splits() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    update payment_splits set pending = case when new.entry_id is null then true end
+    where ledger_id = new.ledger_id and payment_id = new.id
+      and (pending is true) is distinct from (new.entry_id is null);
+    return null;
+end
+$$
+"""
+MARKED = """
+create constraint trigger processor_calls_mark_splits after insert or update of entry_id on processor_calls
+deferrable initially deferred for each row when (new.refunded_payment_id is null)
+execute function zerosum_mark_pending_splits()
+"""
+
 # The owner is bound by row-level security too: it sees the ledgers that it names.
 FILL = """
 do $$ begin
@@ -36,6 +54,11 @@ end $$
 def upgrade() -> None:
     op.execute("alter table payment_splits add column if not exists pending bool")  # of an earlier try
     op.execute("grant update (pending) on payment_splits to zerosum_app")
+    op.execute("drop trigger if exists processor_calls_mark_splits on processor_calls")
+    op.execute("drop function if exists zerosum_mark_pending_splits()")
+    op.execute(MARK)
+    op.execute("revoke all on function zerosum_mark_pending_splits() from public")
+    op.execute(MARKED)
     with op.get_context().autocommit_block():
         for name in CHECKS:
             op.execute(f"alter table payment_splits validate constraint {name}")
@@ -55,6 +78,8 @@ def downgrade() -> None:
         "do $$ begin if exists (select from journal_entries) then raise 'the ledger is not empty'; end if; end $$"
     )
     op.execute("alter table journal_entries force row level security")
+    op.execute("drop trigger processor_calls_mark_splits on processor_calls")
+    op.execute("drop function zerosum_mark_pending_splits()")
     op.execute("drop index payment_splits_pending")
     op.execute("revoke update (pending) on payment_splits from zerosum_app")
     op.execute("alter table payment_splits drop column pending")

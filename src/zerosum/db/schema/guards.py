@@ -10,7 +10,7 @@ from sqlalchemy import Table
 
 from zerosum.db.batch.holding import HOLD_ACCOUNTS, HOLD_SIGNATURE
 from zerosum.db.batch.velocity import FIRST_VERSION_SIGNATURE, FIRST_VERSION_SINCE
-from zerosum.db.schema import checkpoint_functions, event_functions, group_functions, move_functions, total_functions
+from zerosum.db.schema import call_functions, checkpoint_functions, event_functions, group_functions, total_functions
 from zerosum.db.schema.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CARRY_POSTINGS = """
@@ -378,7 +378,7 @@ def statements() -> list[str]:
         found += _row_level_security(table)
         rights = ", ".join(filter(None, ("select", GRANTS[table])))
         found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
-    found += group_functions.statements() + move_functions.statements() + event_functions.statements(APPLICATION_ROLE)
+    found += group_functions.statements() + call_functions.statements() + event_functions.statements(APPLICATION_ROLE)
     found += checkpoint_functions.statements(APPLICATION_ROLE) + total_functions.statements(APPLICATION_ROLE)
     found += [
         FIRST_VERSION_SINCE,

@@ -295,8 +295,14 @@ class Dispatcher:
         if parcel.delivery.endpoint_id in self._failing or self._now() - parcel.claimed_at > STALE_TIME:
             self._returned.append(parcel.delivery)
             self._has_result.set()
-        else:
-            self._put(await self._sender.attempt(parcel))
+            return
+        try:
+            result = await self._sender.attempt(parcel)
+        except Exception:
+            # A fault of ours with one of them is no reason to leave the others, which its courier still has, unsent.
+            _log.exception("%s cannot be sent", render_id(Prefix.EVENT, parcel.delivery.event_id))
+            result = self._sender.failed(parcel.delivery, None, "not_sent")
+        self._put(result)
 
     def _put(self, result: AttemptResult) -> None:
         if is_failure(result):

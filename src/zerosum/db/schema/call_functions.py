@@ -1,4 +1,4 @@
-"""What the database does with a move of a payment to the next processor of its route: it alone carries it out."""
+"""What the database does by itself with processor calls: it moves them, and says which splits wait for them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ $$
 """
 """Nothing else changes whom a payment is between, and it is never one that has come to its end."""
 
+MARK_PENDING = """
+create function zerosum_mark_pending_splits() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    update payment_splits set pending = case when new.entry_id is null then true end
+    where ledger_id = new.ledger_id and payment_id = new.id
+      and (pending is true) is distinct from (new.entry_id is null);
+    return null;
+end
+$$
+"""
+"""Where the service has said it, nothing is written again."""
+
 
 def statements() -> list[str]:
     return [
@@ -35,4 +47,10 @@ def statements() -> list[str]:
         "revoke all on function zerosum_move_call() from public",
         "create trigger processor_call_moves_carried after insert on processor_call_moves "
         "for each row execute function zerosum_move_call()",
+        MARK_PENDING,
+        "revoke all on function zerosum_mark_pending_splits() from public",
+        # At the end of the transaction: the call may be written before its splits.
+        "create constraint trigger processor_calls_mark_splits after insert or update of entry_id on processor_calls "
+        "deferrable initially deferred for each row when (new.refunded_payment_id is null) "
+        "execute function zerosum_mark_pending_splits()",
     ]
