@@ -229,6 +229,19 @@ async def all_events(client: Client) -> list[Any]:
     return found
 
 
+async def test_statistics_of_the_database_keep_no_key(client: Client, superuser: Superuser) -> None:
+    """They would keep it after the row is gone, until the next ANALYZE that finds other values."""
+    await client.open_account("alice")
+    items = [{**deposit(f"person-{number}", ADA), "idempotency_key": fresh_key()} for number in range(20, 24)]
+    answer = await client.post("/v1/payments/bulk", {"items": items})
+    assert [one["status"] for one in answer.json()["results"]] == [201] * 4
+    await superuser.execute("analyze subjects")
+    kept = await superuser.fetch("select attname from pg_stats where tablename = 'subjects'")
+    names = {row["attname"] for row in kept}
+    assert "reference" in names
+    assert "sealed_key" not in names
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_was_said_of_whom_is_nowhere_once_he_is_erased(
     client: Client, database: Database, superuser: Superuser, servers: Servers, seed: int
