@@ -242,6 +242,24 @@ async def test_statistics_of_the_database_keep_no_key(client: Client, superuser:
     assert "sealed_key" not in names
 
 
+async def test_a_key_that_does_not_open_holds_up_nobody_else(
+    client: Client, superuser: Superuser, ledger_id: LedgerId
+) -> None:
+    await client.open_account("alice")
+    body, key = deposit("person-30", ADA), fresh_key()
+    made = await client.pay(body, key)
+    assert made.status_code == 201, made.text
+    await superuser.execute("update subjects set sealed_key = 'x' where ledger_id = $1", ledger_id)
+    again = await client.pay(body, key)
+    assert (again.content, again.headers["idempotency-replayed"]) == (made.content, "true")
+    refused(await client.pay({**body, "amount": "2.00"}, key), 422, "idempotency_key_reused")
+    refused(await client.pay(body), 409, "record_unreadable")
+    plain = {"type": "deposit", **MONEY, "to": "alice"}
+    items = [{**one, "idempotency_key": fresh_key()} for one in (body, plain, deposit("person-31", ADA))]
+    results = (await client.post("/v1/payments/bulk", {"items": items}, params={"mode": "independent"})).json()
+    assert [one["status"] for one in results["results"]] == [409, 201, 201], results
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_was_said_of_whom_is_nowhere_once_he_is_erased(
     client: Client, database: Database, superuser: Superuser, servers: Servers, seed: int

@@ -22,7 +22,7 @@ from zerosum.db.queries.subjects import (
     insert_subjects,
     sealed_under_keys,
 )
-from zerosum.domain.errors import PersonalMembersNotFound, RecordUnreadable, SubjectNotFound
+from zerosum.domain.errors import DomainError, PersonalMembersNotFound, RecordUnreadable, SubjectNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import LedgerCommand
@@ -84,20 +84,21 @@ class Subjects:
     async def seal(self, ledger_id: LedgerId, orders: Sequence[SayingOrder], *, may_write: bool) -> None:
         """Of those that say something: seal it, and let their metadata commit to that, once.
 
-        A subject gets its key with what is said of it first. Of an erased one only what was sealed under the same
-        idempotency key is known again: then the rest of the order decides whether it is the same.
+        A subject gets its key with what is said of it first. Of one that was erased, or whose key does not open, only
+        what was sealed under the same idempotency key is known again: then the rest of the order decides whether it is
+        the same. Otherwise that order alone is refused.
         """
         saying = [(order, order.personal) for order in orders if order.personal and order.personal.sealed is None]
         if not saying:
             return
         names = {personal.subject for _, personal in saying}
         found = await self._subjects(ledger_id, names, may_write=may_write)
-        secrets_of = {name: await self._secret(found.get(name)) for name in names}
-        gone = [order.idempotency_key for order, personal in saying if secrets_of[personal.subject] is None]
+        secrets_of = {name: await self._secret_or_why(name, found.get(name), may_write=may_write) for name in names}
+        gone = [one.idempotency_key for one, personal in saying if not isinstance(secrets_of[personal.subject], bytes)]
         before = await self._sealed_before(ledger_id, gone) if gone else {}
         for order, personal in saying:
             secret = secrets_of[personal.subject]
-            if secret is not None:
+            if isinstance(secret, bytes):
                 place = MembersPlace(ledger_id, personal.subject, order.idempotency_key)
                 _commit(order, personal, seal_members(secret, personal.members, place))
                 continue
@@ -105,7 +106,7 @@ class Subjects:
             if subject == personal.subject:
                 _commit(order, personal, sealed)
             else:
-                order.personal = replace(personal, sealed=erased(personal.subject))
+                order.personal = replace(personal, sealed=secret)
 
     async def shown(self, caller: Caller, entry_id: UUID) -> ShownMembers:
         """What was said with this entry. Raises PersonalMembersNotFound."""
@@ -159,13 +160,16 @@ class Subjects:
         return Done(answer.content, is_replay=True)
 
     async def _subjects(self, ledger_id: LedgerId, names: set[str], *, may_write: bool) -> Mapping[str, Subject]:
-        """All of them; in a rehearsal those that there are."""
+        """All of them, but those whose keys cannot be sealed; in a rehearsal those that there are."""
         async with self._database.work(ledger_id) as connection:
             found = await find_subjects(connection, ledger_id, names)
         missing = names - found.keys()
         if not missing or not may_write:
             return found
-        sealed_keys = {name: await self._sealed_key(ledger_id, name) for name in sorted(missing)}
+        try:
+            sealed_keys = {name: await self._sealed_key(ledger_id, name) for name in sorted(missing)}
+        except SealBroken:  # The data key of the ledger does not open.
+            return found
         async with self._database.work(ledger_id) as connection:
             # Whoever else has made one meanwhile was first, and that one counts.
             await insert_subjects(connection, ledger_id, sealed_keys, self._now())
@@ -176,10 +180,17 @@ class Subjects:
         secret = secrets.token_bytes(KEY_BYTES)
         return await self._sealer.seal(ledger_id, secret, table="subjects", column="sealed_key", row_id=reference)
 
-    async def _secret(self, subject: Subject | None) -> bytes | None:
-        """None: it was erased. Of one that is not there, as in a rehearsal, one that nobody keeps."""
+    async def _secret_or_why(self, name: str, subject: Subject | None, *, may_write: bool) -> bytes | DomainError:
+        """Or why there is none. Of one that is not there in a rehearsal, one that nobody keeps."""
         if subject is None:
-            return secrets.token_bytes(KEY_BYTES)
+            return _unreadable() if may_write else secrets.token_bytes(KEY_BYTES)
+        try:
+            return await self._secret(subject) or erased(name)
+        except RecordUnreadable as refusal:
+            return refusal
+
+    async def _secret(self, subject: Subject) -> bytes | None:
+        """None: it was erased. Raises RecordUnreadable."""
         if subject.sealed_key is None:
             return None
         try:
