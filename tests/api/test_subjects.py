@@ -15,6 +15,7 @@ from tests.api.reading import all_pages, refused
 from tests.clear_text import places_of
 from tests.conftest import Servers
 from tests.logs.test_canaries import logged
+from tests.services.proving_in_pieces import verified_in_pieces
 from tests.webhooks.conftest import until
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -59,6 +60,15 @@ async def right(database: Database, client: Client) -> tuple[int, int]:
     report = await verify_ledger(database, ledger_id, lambda _done, _total: None)
     assert [one.what for one in report.breaks] == []
     return report.personal, report.erased
+
+
+async def test_what_is_proved_in_pieces_counts_what_is_sealed(client: Client, database: Database) -> None:
+    await client.open_account("alice")
+    await client.pay(deposit("person-1", ADA))
+    await client.pay(deposit("person-2", ADA))
+    await erase(client, "person-1")
+    report = await verified_in_pieces(database, parse_id(Prefix.LEDGER, client.ledger), 1000)
+    assert (report.personal, report.erased) == (2, 1) == await right(database, client)
 
 
 async def test_what_is_said_about_a_person_is_shown_until_he_is_erased(
