@@ -193,6 +193,26 @@ async def test_only_who_may_reads_and_erases_and_only_his_own(
     await reading.http.aclose()
 
 
+async def test_a_repetition_tells_whoever_may_write_whether_it_is_the_same_until_the_erasure(
+    service: Service, client: Client, ledger_id: LedgerId
+) -> None:
+    """docs/ERASURE.md says so: without `personal:read` all members can be guessed at once by who knows the key."""
+    await client.open_account("alice")
+    key, other = fresh_key(), {**ADA, "name": "Ida"}
+    assert (await client.pay(deposit("person-40", ADA), key)).status_code == 201
+    writing = await make_client(service, ledger_id, [Scope.PAYMENTS_WRITE])
+
+    async def told(members: dict[str, str]) -> list[int]:
+        tries = [{}, {"dry_run": "true"}]
+        body = deposit("person-40", members)
+        return [(await writing.post("/v1/payments", body, key=key, params=one)).status_code for one in tries]
+
+    assert (await told(ADA), await told(other)) == ([201, 200], [422, 422])
+    await erase(client, "person-40")
+    assert await told(ADA) == await told(other) == [201, 200]
+    await writing.http.aclose()
+
+
 async def test_who_was_sealed_before_an_erasure_and_comes_behind_it_is_refused(
     service: Service, client: Client, ledger_id: LedgerId, database: Database
 ) -> None:
