@@ -193,6 +193,7 @@ class Settings(BaseSettings):
     mails_kept_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     notifications_per_ledger: Annotated[int, Field(ge=1, le=1_000)] = 20
     accounts_per_ledger: Annotated[int, Field(ge=1)] = 1_000_000
+    subjects_per_ledger: Annotated[int, Field(ge=1)] = 1_000_000
     api_keys_per_ledger: Annotated[int, Field(ge=1)] = 1_000
     refusals_per_ledger_and_day: Annotated[int, Field(ge=1)] = 1_000_000
     refusals_kept_days: Annotated[int, Field(ge=30, le=36_500)] = 90

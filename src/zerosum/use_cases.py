@@ -76,7 +76,7 @@ from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import known_payments
 from zerosum.services.requests.paging import Cursors
-from zerosum.services.requests.quotas import AccountQuota
+from zerosum.services.requests.quotas import CountedQuota
 from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
@@ -111,11 +111,12 @@ def use_cases(
     payments = known_payments(database)
     closed_periods = ClosedPeriods(database, now)
     settled = SettledTime(database, now)
-    accounts = Accounts(database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger))
+    account_quota = CountedQuota("accounts", settings.accounts_per_ledger)
+    accounts = Accounts(database, currencies, directory, cursors, now, account_quota)
     charts = Charts(database, accounts, directory, currencies, now)
     api_keys = ApiKeys(database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
     ledgers = Ledgers(database, api_keys, cursors, now)
-    subjects = Subjects(database, committer, sealer, now)
+    subjects = Subjects(database, committer, sealer, now, CountedQuota("subjects", settings.subjects_per_ledger))
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now, subjects)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
     outside = live_processors(settings, database, now)

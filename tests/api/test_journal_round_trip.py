@@ -24,6 +24,7 @@ from zerosum.db.queries.journal import RecordedEntry, RecordedPosting
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side
+from zerosum.domain.ledger.subjects import COMMITMENT_MEMBER
 from zerosum.domain.money import CurrencyTable
 from zerosum.ingest.journal_files.choices import JournalFormat
 from zerosum.ingest.journal_files.codes import Commodities
@@ -32,6 +33,7 @@ from zerosum.ingest.journal_files.planning import Plan, PlanOptions, plan
 from zerosum.ingest.journal_files.sending import JournalImport, JournalTally
 from zerosum.main import Service
 from zerosum.services.journal_export import ExportedPage
+from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.services.requests.caller import Caller
 
 FORMATS = [JournalFormat.HLEDGER, JournalFormat.BEANCOUNT]
@@ -119,6 +121,28 @@ async def test_a_ledger_goes_into_another_with_all_that_was_posted(
     third = await empty_ledger(service)
     await brought(await export(empty, program.value), program, service, third)
     assert await all_entries(third, origins=()) == await all_entries(empty, origins=())
+
+
+@pytest.mark.parametrize("program", FORMATS)
+async def test_what_was_said_about_a_person_is_known_by_where_it_comes_from(
+    client: Client, empty: Client, service: Service, program: JournalFormat
+) -> None:
+    """The sealed text stays behind, so the entry may not look as if this ledger had it."""
+    await client.open_account("alice")
+    personal = {"subject": "person-1", "members": {"name": "Ada"}}
+    body = {"type": "deposit", "amount": "1.00", "currency": "USD", "to": "alice", "personal": personal}
+    told = (await client.pay(body)).json()["metadata"]
+    first = await brought(await export(client, program.value), program, service, empty)
+    assert first.posted == 1
+    [entry] = (await empty.get("/v1/journal-entries")).json()["data"]
+    entry["metadata"].pop("imported_id")
+    assert entry["metadata"] == {
+        "imported_subject": "person-1",
+        "imported_commitment": told[COMMITMENT_MEMBER],
+    }
+    ledger_id = parse_id(Prefix.LEDGER, empty.ledger)
+    report = await verify_ledger(service.database, ledger_id, lambda _done, _total: None)
+    assert [one.what for one in report.breaks] == []
 
 
 @pytest.mark.parametrize("program", FORMATS)

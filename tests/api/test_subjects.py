@@ -15,6 +15,7 @@ from tests.api.reading import all_pages, refused
 from tests.clear_text import places_of
 from tests.conftest import Servers
 from tests.logs.test_canaries import logged
+from tests.services.proving_in_pieces import verified_in_pieces
 from tests.webhooks.conftest import until
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -59,6 +60,15 @@ async def right(database: Database, client: Client) -> tuple[int, int]:
     report = await verify_ledger(database, ledger_id, lambda _done, _total: None)
     assert [one.what for one in report.breaks] == []
     return report.personal, report.erased
+
+
+async def test_what_is_proved_in_pieces_counts_what_is_sealed(client: Client, database: Database) -> None:
+    await client.open_account("alice")
+    await client.pay(deposit("person-1", ADA))
+    await client.pay(deposit("person-2", ADA))
+    await erase(client, "person-1")
+    report = await verified_in_pieces(database, parse_id(Prefix.LEDGER, client.ledger), 1000)
+    assert (report.personal, report.erased) == (2, 1) == await right(database, client)
 
 
 async def test_what_is_said_about_a_person_is_shown_until_he_is_erased(
@@ -183,6 +193,26 @@ async def test_only_who_may_reads_and_erases_and_only_his_own(
     await reading.http.aclose()
 
 
+async def test_a_repetition_tells_whoever_may_write_whether_it_is_the_same_until_the_erasure(
+    service: Service, client: Client, ledger_id: LedgerId
+) -> None:
+    """docs/ERASURE.md says so: without `personal:read` all members can be guessed at once by who knows the key."""
+    await client.open_account("alice")
+    key, other = fresh_key(), {**ADA, "name": "Ida"}
+    assert (await client.pay(deposit("person-40", ADA), key)).status_code == 201
+    writing = await make_client(service, ledger_id, [Scope.PAYMENTS_WRITE])
+
+    async def told(members: dict[str, str]) -> list[int]:
+        tries = [{}, {"dry_run": "true"}]
+        body = deposit("person-40", members)
+        return [(await writing.post("/v1/payments", body, key=key, params=one)).status_code for one in tries]
+
+    assert (await told(ADA), await told(other)) == ([201, 200], [422, 422])
+    await erase(client, "person-40")
+    assert await told(ADA) == await told(other) == [201, 200]
+    await writing.http.aclose()
+
+
 async def test_who_was_sealed_before_an_erasure_and_comes_behind_it_is_refused(
     service: Service, client: Client, ledger_id: LedgerId, database: Database
 ) -> None:
@@ -227,6 +257,37 @@ async def test_payments_and_erasures_of_one_person_at_once(client: Client, datab
 async def all_events(client: Client) -> list[Any]:
     found: list[Any] = (await client.get("/v1/events", params={"type": "subject.erased"})).json()["data"]
     return found
+
+
+async def test_statistics_of_the_database_keep_no_key(client: Client, superuser: Superuser) -> None:
+    """They would keep it after the row is gone, until the next ANALYZE that finds other values."""
+    await client.open_account("alice")
+    items = [{**deposit(f"person-{number}", ADA), "idempotency_key": fresh_key()} for number in range(20, 24)]
+    answer = await client.post("/v1/payments/bulk", {"items": items})
+    assert [one["status"] for one in answer.json()["results"]] == [201] * 4
+    await superuser.execute("analyze subjects")
+    kept = await superuser.fetch("select attname from pg_stats where tablename = 'subjects'")
+    names = {row["attname"] for row in kept}
+    assert "reference" in names
+    assert "sealed_key" not in names
+
+
+async def test_a_key_that_does_not_open_holds_up_nobody_else(
+    client: Client, superuser: Superuser, ledger_id: LedgerId
+) -> None:
+    await client.open_account("alice")
+    body, key = deposit("person-30", ADA), fresh_key()
+    made = await client.pay(body, key)
+    assert made.status_code == 201, made.text
+    await superuser.execute("update subjects set sealed_key = 'x' where ledger_id = $1", ledger_id)
+    again = await client.pay(body, key)
+    assert (again.content, again.headers["idempotency-replayed"]) == (made.content, "true")
+    refused(await client.pay({**body, "amount": "2.00"}, key), 422, "idempotency_key_reused")
+    refused(await client.pay(body), 409, "record_unreadable")
+    plain = {"type": "deposit", **MONEY, "to": "alice"}
+    items = [{**one, "idempotency_key": fresh_key()} for one in (body, plain, deposit("person-31", ADA))]
+    results = (await client.post("/v1/payments/bulk", {"items": items}, params={"mode": "independent"})).json()
+    assert [one["status"] for one in results["results"]] == [409, 201, 201], results
 
 
 @pytest.mark.parametrize("seed", range(4))

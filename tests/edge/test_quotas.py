@@ -18,7 +18,7 @@ from zerosum.domain.errors import QuotaExceeded
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 from zerosum.services.background.refusal_purge import RefusalPurge
-from zerosum.services.requests.quotas import COUNT_SECONDS, NEAR_SECONDS, AccountQuota, RefusalQuota
+from zerosum.services.requests.quotas import COUNT_SECONDS, NEAR_SECONDS, CountedQuota, RefusalQuota
 
 Limited = Callable[..., Any]
 
@@ -58,6 +58,28 @@ async def test_a_ledger_has_so_many_accounts_however_they_are_opened(limited: Li
         assert (await client.http.put("/v1/chart", json={"rules": [rule]})).status_code == 200
         refused(await client.transfer("a", "customers:new", "1"), 409, "quota_exceeded")
         await client.deposit("a", "1")
+        await client.http.aclose()
+
+
+async def test_a_ledger_has_so_many_subjects_and_what_is_refused_makes_them_too(
+    limited: Limited, ledger_id: LedgerId
+) -> None:
+    async with limited(subjects_per_ledger=2) as service:
+        client = await make_client(service, ledger_id)
+        await client.open_account("a")
+        deposit = {"type": "deposit", "amount": "1", "currency": "USD", "to": "a"}
+        said = [{**deposit, "personal": {"subject": f"s-{n}", "members": {"name": "Ada"}}} for n in range(3)]
+        assert (await client.pay(said[0])).status_code == 201
+        refused(await client.pay({**said[1], "to": "nobody"}), 422, "account_not_found", members={"account"})
+        facts = {"quota": "subjects", "quota_limit": 2}
+        refused(await client.pay(said[2]), 409, "quota_exceeded", "/personal/subject", facts=facts)
+        items = [{**one, "idempotency_key": fresh_key()} for one in (said[2], said[2], said[1], deposit)]
+        answer = await client.post("/v1/payments/bulk", {"items": items}, params={"mode": "independent"})
+        results = answer.json()["results"]
+        assert [one["status"] for one in results] == [409, 409, 201, 201]
+        assert [[fault["pointer"] for fault in one["problem"]["errors"]] for one in results[:2]] == [
+            [f"/items/{place}/personal/subject"] for place in range(2)
+        ]
         await client.http.aclose()
 
 
@@ -160,7 +182,7 @@ async def test_accounts_are_counted_seldom_until_the_quota_is_near() -> None:
         counted += 1
         return there
 
-    quota = AccountQuota(100, lambda: time[0])
+    quota = CountedQuota("accounts", 100, lambda: time[0])
     for _ in range(41):
         await quota.take("a", 1, count)
     assert counted == 1

@@ -45,7 +45,7 @@ from zerosum.services.requests.account_directory import AccountDirectory, parse_
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
-from zerosum.services.requests.quotas import AccountQuota
+from zerosum.services.requests.quotas import CountedQuota
 from zerosum.services.requests.velocity_limits import VelocityLimitOrder, velocity_limits
 
 
@@ -72,7 +72,7 @@ class Accounts:
         directory: AccountDirectory,
         cursors: Cursors,
         now: Callable[[], datetime],
-        quota: AccountQuota | None = None,
+        quota: CountedQuota | None = None,
     ) -> None:
         self._quota = quota
         self._database = database

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,12 +18,13 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.subjects import (
     count_members,
+    count_subjects,
     find_members,
     find_subjects,
     insert_subjects,
     sealed_under_keys,
 )
-from zerosum.domain.errors import PersonalMembersNotFound, RecordUnreadable, SubjectNotFound
+from zerosum.domain.errors import DomainError, PersonalMembersNotFound, QuotaExceeded, RecordUnreadable, SubjectNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import LedgerCommand
@@ -41,6 +43,7 @@ from zerosum.services.credentials.personal_sealing import MembersPlace, commitme
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.personal import PersonalOrder
+from zerosum.services.requests.quotas import CountedQuota
 
 
 class SayingOrder(Protocol):
@@ -75,29 +78,38 @@ class ErasureOrder:
 
 
 class Subjects:
-    def __init__(self, database: Database, committer: Committer, sealer: Sealer, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        sealer: Sealer,
+        now: Callable[[], datetime],
+        quota: CountedQuota,
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._keys = KeyLookup(database, committer)
         self._now = now
+        self._quota = quota
 
     async def seal(self, ledger_id: LedgerId, orders: Sequence[SayingOrder], *, may_write: bool) -> None:
         """Of those that say something: seal it, and let their metadata commit to that, once.
 
-        A subject gets its key with what is said of it first. Of an erased one only what was sealed under the same
-        idempotency key is known again: then the rest of the order decides whether it is the same.
+        A subject gets its key with what is said of it first. Of one that was erased, or whose key does not open, only
+        what was sealed under the same idempotency key is known again: then the rest of the order decides whether it is
+        the same. Otherwise that order alone is refused.
         """
         saying = [(order, order.personal) for order in orders if order.personal and order.personal.sealed is None]
         if not saying:
             return
         names = {personal.subject for _, personal in saying}
-        found = await self._subjects(ledger_id, names, may_write=may_write)
-        secrets_of = {name: await self._secret(found.get(name)) for name in names}
-        gone = [order.idempotency_key for order, personal in saying if secrets_of[personal.subject] is None]
+        found, why_not = await self._subjects(ledger_id, names, may_write=may_write)
+        secrets_of = {name: await self._secret_or_why(name, found.get(name), why_not) for name in names}
+        gone = [one.idempotency_key for one, personal in saying if not isinstance(secrets_of[personal.subject], bytes)]
         before = await self._sealed_before(ledger_id, gone) if gone else {}
         for order, personal in saying:
             secret = secrets_of[personal.subject]
-            if secret is not None:
+            if isinstance(secret, bytes):
                 place = MembersPlace(ledger_id, personal.subject, order.idempotency_key)
                 _commit(order, personal, seal_members(secret, personal.members, place))
                 continue
@@ -105,7 +117,8 @@ class Subjects:
             if subject == personal.subject:
                 _commit(order, personal, sealed)
             else:
-                order.personal = replace(personal, sealed=erased(personal.subject))
+                # Each its own: of an item in a bulk call it is told where it stands.
+                order.personal = replace(personal, sealed=copy(secret))
 
     async def shown(self, caller: Caller, entry_id: UUID) -> ShownMembers:
         """What was said with this entry. Raises PersonalMembersNotFound."""
@@ -158,28 +171,52 @@ class Subjects:
             raise key_reused()
         return Done(answer.content, is_replay=True)
 
-    async def _subjects(self, ledger_id: LedgerId, names: set[str], *, may_write: bool) -> Mapping[str, Subject]:
-        """All of them; in a rehearsal those that there are."""
+    async def _subjects(
+        self, ledger_id: LedgerId, names: set[str], *, may_write: bool
+    ) -> tuple[Mapping[str, Subject], DomainError | None]:
+        """All of them, or those that there are and why the others cannot be made; in a rehearsal that is not looked at.
+
+        They are there before it is known whether what is said is refused, and stay.
+        """
         async with self._database.work(ledger_id) as connection:
             found = await find_subjects(connection, ledger_id, names)
         missing = names - found.keys()
         if not missing or not may_write:
-            return found
-        sealed_keys = {name: await self._sealed_key(ledger_id, name) for name in sorted(missing)}
+            return found, None
+        try:
+            await self._quota.take(ledger_id, len(missing), lambda: self._count(ledger_id))
+            sealed_keys = {name: await self._sealed_key(ledger_id, name) for name in sorted(missing)}
+        except QuotaExceeded as refusal:
+            return found, refusal.at("/personal/subject")
+        except SealBroken:  # The data key of the ledger does not open.
+            return found, _unreadable()
         async with self._database.work(ledger_id) as connection:
             # Whoever else has made one meanwhile was first, and that one counts.
             await insert_subjects(connection, ledger_id, sealed_keys, self._now())
         async with self._database.work(ledger_id) as connection:
-            return await find_subjects(connection, ledger_id, names)
+            return await find_subjects(connection, ledger_id, names), None
+
+    async def _count(self, ledger_id: LedgerId) -> int:
+        async with self._database.work(ledger_id) as connection:
+            return await count_subjects(connection, ledger_id)
 
     async def _sealed_key(self, ledger_id: LedgerId, reference: str) -> str:
         secret = secrets.token_bytes(KEY_BYTES)
         return await self._sealer.seal(ledger_id, secret, table="subjects", column="sealed_key", row_id=reference)
 
-    async def _secret(self, subject: Subject | None) -> bytes | None:
-        """None: it was erased. Of one that is not there, as in a rehearsal, one that nobody keeps."""
+    async def _secret_or_why(
+        self, name: str, subject: Subject | None, why_not: DomainError | None
+    ) -> bytes | DomainError:
+        """Or why there is none. Of one that is not there in a rehearsal, one that nobody keeps."""
         if subject is None:
-            return secrets.token_bytes(KEY_BYTES)
+            return why_not or secrets.token_bytes(KEY_BYTES)
+        try:
+            return await self._secret(subject) or erased(name)
+        except RecordUnreadable as refusal:
+            return refusal
+
+    async def _secret(self, subject: Subject) -> bytes | None:
+        """None: it was erased. Raises RecordUnreadable."""
         if subject.sealed_key is None:
             return None
         try:

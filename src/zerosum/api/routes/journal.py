@@ -49,7 +49,14 @@ from zerosum.services.journal import EntryOrder, RecordedEntry
 
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
-REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, *OF_CONDITIONS, errors.Unbalanced, errors.SubjectErased)
+REFUSALS = (
+    *errors.OF_BOOKS,
+    *errors.OF_DATES,
+    *OF_CONDITIONS,
+    errors.Unbalanced,
+    errors.SubjectErased,
+    errors.QuotaExceeded,
+)
 
 FILTERS = ("account", *TIMES, *OLD_TIMES)
 

@@ -96,3 +96,9 @@ async def count_members(connection: AsyncConnection, ledger_id: UUID, reference:
         .where(personal_members.c.ledger_id == ledger_id, personal_members.c.subject == reference)
     )
     return int((await connection.execute(statement)).scalar_one())
+
+
+async def count_subjects(connection: AsyncConnection, ledger_id: UUID) -> int:
+    """Those that were erased too: they stay."""
+    statement = select(func.count()).select_from(subjects).where(subjects.c.ledger_id == ledger_id)
+    return int((await connection.execute(statement)).scalar_one())

@@ -10,9 +10,12 @@ from urllib.parse import unquote
 
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.ledger.subjects import COMMITMENT_MEMBER, SUBJECT_MEMBER
 from zerosum.ingest.journal_files.read import JournalFault, ReadEntry
 
 _OF_ITS_LEDGER = ("effective_at", "posted_at", "actor", "resource_type")
+_SAID_THERE = {SUBJECT_MEMBER: "imported_subject", COMMITMENT_MEMBER: "imported_commitment"}
+"""What was said about a person is sealed in that ledger, and stays there: in the new one nothing commits to it."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
@@ -70,7 +73,9 @@ def _exported(entry: ReadEntry, id_: str, reason: str, told: dict[str, str], kep
     if effective_at is None:
         raise JournalFault(entry.line, "the effective_at of this exported entry is no time")
     origins = {"imported_id": id_, **({"imported_reverses": told["reverses"]} if "reverses" in told else {})}
-    return ExportedEntry(origins=origins, reason=reason, effective_at=effective_at, metadata=kept)
+    origins |= {_SAID_THERE[name]: value for name, value in kept.items() if name in _SAID_THERE}
+    metadata = {name: value for name, value in kept.items() if name not in _SAID_THERE}
+    return ExportedEntry(origins=origins, reason=reason, effective_at=effective_at, metadata=metadata)
 
 
 def _plain(text: str) -> str:

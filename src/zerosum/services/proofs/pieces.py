@@ -65,6 +65,8 @@ class Found:
     accounts: int
     breaks: Sequence[Break]
     events: Mapping[str, Any]
+    personal: int = 0
+    erased: int = 0
 
 
 async def pieces_of(connection: Connection, ledger_id: UUID, size: int = PIECE_SIZE) -> list[Piece]:
@@ -92,7 +94,7 @@ async def prove_piece(connection: Connection, ledger_id: UUID, piece: Piece) -> 
         part.go_on(piece.position)
     while not await part.take_slice(connection, 1.0):
         pass
-    return Found(report.postings, report.accounts, report.breaks, events.position())
+    return Found(report.postings, report.accounts, report.breaks, events.position(), report.personal, report.erased)
 
 
 async def prove_piece_of(database: Database, ledger_id: UUID, snapshot: str, piece: Piece) -> Found:
@@ -122,6 +124,8 @@ def _note(report: Report, found: Iterable[Found]) -> None:
     for one in found:
         report.postings += one.postings
         report.accounts += one.accounts
+        report.personal += one.personal
+        report.erased += one.erased
         for difference in one.breaks:
             report.note(difference.what, difference.account_id, difference.account_version, difference.concerned)
 

@@ -1,4 +1,4 @@
-"""What one ledger may take up of everybody's: accounts, API keys, refusals a day.
+"""What one ledger may take up of everybody's: accounts, subjects, API keys, refusals a day.
 
 A quota is there against growth for nothing, and is not exact: a count is remembered for a while, and several processes
 open accounts at once. It may be overrun by as much as is opened meanwhile.
@@ -42,16 +42,17 @@ class _Count:
     counted_at: float
 
 
-class AccountQuota:
-    """`clock` is monotonic."""
+class CountedQuota:
+    """Of what is counted in the database and never becomes less. `clock` is monotonic."""
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name = name
         self._limit = limit
         self._clock = clock
         self._counts: dict[Hashable, _Count] = {}
 
     async def take(self, ledger_id: Hashable, number: int, count: CountThem) -> None:
-        """Before so many accounts are opened. `count` asks the database. Raises QuotaExceeded."""
+        """Before so many are made. `count` asks the database. Raises QuotaExceeded."""
         known = self._counts.get(ledger_id)
         if known is None or self._is_stale(known, number):
             known = _Count(await count(), self._clock())
@@ -59,7 +60,7 @@ class AccountQuota:
             while len(self._counts) >= LEDGERS_MAX:
                 del self._counts[next(iter(self._counts))]
             self._counts[ledger_id] = known
-        check_quota("accounts", known.number + number, self._limit)
+        check_quota(self._name, known.number + number, self._limit)
         known.number += number
 
     def _is_stale(self, known: _Count, number: int) -> bool:
