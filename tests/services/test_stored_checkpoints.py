@@ -47,17 +47,23 @@ async def test_all_are_put_once_in_order_and_prove_the_books(servers: Servers, t
                 assert await keeper(books.database, shelf).keep(books.ledger_id) > 0
             before = dict(shelf.objects)
             # One that has slept meanwhile puts what it does not know of once more, and changes nothing.
+            await books.pay(1)
+            made += await sealed(books)
             await first.keep(books.ledger_id)
-            assert before.items() <= shelf.objects.items()
+            assert before.items() < shelf.objects.items()
             kept = notes(shelf, name)
             assert {f"\n{one.size}\n" in kept for one in made} == {True}
             assert (await compare_checkpoints(books.database, kept)).is_right
             assert len(shelf.locks) == len(shelf.objects)
             [keys] = [content for key, content in shelf.objects.items() if f"/{name}/keys/" in key]
             (tmp_path / "keys").write_bytes(keys)
-            (tmp_path / "checkpoints").write_text("".join(part.decode() for part in _once(before, name)))
+            (tmp_path / "checkpoints").write_text(kept)
+            assert kept.count(f"\n{made[-2].size}\n") == 2
             arguments = ["checkpoints", str(tmp_path / "checkpoints"), "--key", str(tmp_path / "keys")]
             assert standalone.main(arguments) == 0
+            # Two that say otherwise of one size are wrong, wherever they stand.
+            (tmp_path / "checkpoints").write_text(f"{kept}{_resealed(kept)}")
+            assert standalone.main(arguments) == 1
 
 
 async def test_behind_a_log_that_was_cut_off_nothing_is_put(servers: Servers) -> None:
@@ -102,5 +108,7 @@ async def test_an_object_of_somebody_else_is_not_added_to(servers: Servers) -> N
             assert len([key for key in shelf.objects if "checkpoints" in key]) == 1
 
 
-def _once(objects: dict[str, bytes], name: str) -> list[bytes]:
-    return [objects[key] for key in sorted(objects) if f"/{name}/checkpoints/" in key]
+def _resealed(kept: str) -> str:
+    """Its first note with a further line after the signature, which nobody has to have signed."""
+    text, signature = kept.split("\n\n")[:2]
+    return f"{text}\n\n{signature}\n\u2014 another x\n\n"
