@@ -97,15 +97,59 @@ async def test_a_store_that_fails_meanwhile_loses_none(servers: Servers) -> None
             assert (await compare_checkpoints(books.database, kept)).is_right
 
 
-async def test_an_object_of_somebody_else_is_not_added_to(servers: Servers) -> None:
+async def test_behind_a_name_that_is_taken_all_the_same_is_kept_and_told(servers: Servers) -> None:
+    async with tampered_books(servers) as books:
+        with object_store_server() as shelf:
+            ours = keeper(books.database, shelf)
+            await sealed(books)
+            await ours.keep(books.ledger_id)
+            [taken] = [key for key in shelf.objects if "/checkpoints/" in key]
+            name = render_id(Prefix.LEDGER, books.ledger_id)
+            for _ in range(2):
+                await books.pay(1)
+                newest = (await sealed(books))[-1]
+                shelf.objects[f"{taken.rpartition('/')[0]}/{newest.size:020d}"] = shelf.objects[taken]
+                assert await ours.keep(books.ledger_id) == 1
+                assert f"\n{newest.size}\n" in notes(shelf, name)
+            assert [one.type.value for one in await books.told()].count("difference.found") == 1
+            before = dict(shelf.objects)
+            assert await keeper(books.database, shelf).keep(books.ledger_id) == 0
+            assert shelf.objects == before
+
+
+async def test_one_that_another_worker_has_put_meanwhile_is_no_difference(servers: Servers) -> None:
+    async with tampered_books(servers) as books:
+        with object_store_server() as shelf:
+            ours = keeper(books.database, shelf)
+            await sealed(books)
+            await ours.keep(books.ledger_id)
+            for _ in range(2):
+                await books.pay(1)
+                await sealed(books)
+                await keeper(books.database, shelf).keep(books.ledger_id)
+            before = dict(shelf.objects)
+            assert await ours.keep(books.ledger_id) == 2
+            [added] = shelf.objects.keys() - before.keys()  # The two of them are in no object of one name.
+            assert before.items() < shelf.objects.items()
+            assert "difference.found" not in {one.type.value for one in await books.told()}
+            assert await keeper(books.database, shelf).keep(books.ledger_id) == 0, added
+
+
+@pytest.mark.parametrize(
+    "content", [b"something else", b"\xff\n\n", b"zerosum/x\n99999999999999999999\nroot\n\n\xe2\x80\x94 a b\n\n"]
+)
+async def test_an_object_of_somebody_else_is_not_added_to_and_told(servers: Servers, content: bytes) -> None:
     async with tampered_books(servers) as books:
         with object_store_server() as shelf:
             await sealed(books)
             name = render_id(Prefix.LEDGER, books.ledger_id)
-            shelf.objects[f"zero sum/{name}/checkpoints/9999/12/31/x"] = b"something else"
-            with pytest.raises(ValueError, match="something else"):
-                await keeper(books.database, shelf).keep(books.ledger_id)
+            shelf.objects[f"zero sum/{name}/checkpoints/9999/12/31/x"] = content
+            ours = keeper(books.database, shelf)
+            for _ in range(2):
+                with pytest.raises(ValueError, match="something else"):
+                    await ours.keep(books.ledger_id)
             assert len([key for key in shelf.objects if "checkpoints" in key]) == 1
+            assert [one.type.value for one in await books.told()].count("difference.found") == 1
 
 
 def _resealed(kept: str) -> str:
