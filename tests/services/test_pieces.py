@@ -194,6 +194,31 @@ async def test_a_verification_that_was_cut_short_goes_on(books: Books, tmp_path:
     assert not path.exists()
 
 
+IMAGINED = (
+    "insert into events (ledger_id, id, xid, type, resource_type, resource_id, created_at) select ledger_id, "
+    "gen_random_uuid(), xid, 'account.updated', 'account', $1, created_at from events where id = " + LAST
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "wanted", "pieces_max", "ends"),
+    [
+        (TAMPERED["an event that says something else"], "the event evt_", 1_000, AssertionError),
+        ((IMAGINED,), "a change that is not recorded", 32, Cut),
+    ],
+)
+async def test_events_that_were_found_wrong_before_it_was_cut_short_are_found_again(
+    books: Books, tmp_path: Path, statements: tuple[str, ...], wanted: str, pieces_max: int, ends: type[Exception]
+) -> None:
+    await sealed(books)
+    await books.tamper(*statements)
+    with pytest.raises(ends):
+        await verified_by_ledgers(books, ProgressFile(tmp_path / "progress"), pieces_max)
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=wanted):
+            await verified_by_ledgers(books, ProgressFile(tmp_path / "progress"), 1_000)
+
+
 def call_done(books: Books, forged: ProgressFile) -> None:
     with closing(forged):
         for part in REPLACED:

@@ -47,17 +47,23 @@ async def test_all_are_put_once_in_order_and_prove_the_books(servers: Servers, t
                 assert await keeper(books.database, shelf).keep(books.ledger_id) > 0
             before = dict(shelf.objects)
             # One that has slept meanwhile puts what it does not know of once more, and changes nothing.
+            await books.pay(1)
+            made += await sealed(books)
             await first.keep(books.ledger_id)
-            assert before.items() <= shelf.objects.items()
+            assert before.items() < shelf.objects.items()
             kept = notes(shelf, name)
             assert {f"\n{one.size}\n" in kept for one in made} == {True}
             assert (await compare_checkpoints(books.database, kept)).is_right
             assert len(shelf.locks) == len(shelf.objects)
             [keys] = [content for key, content in shelf.objects.items() if f"/{name}/keys/" in key]
             (tmp_path / "keys").write_bytes(keys)
-            (tmp_path / "checkpoints").write_text("".join(part.decode() for part in _once(before, name)))
+            (tmp_path / "checkpoints").write_text(kept)
+            assert kept.count(f"\n{made[-2].size}\n") == 2
             arguments = ["checkpoints", str(tmp_path / "checkpoints"), "--key", str(tmp_path / "keys")]
             assert standalone.main(arguments) == 0
+            # Two that say otherwise of one size are wrong, wherever they stand.
+            (tmp_path / "checkpoints").write_text(f"{kept}{_resealed(kept)}")
+            assert standalone.main(arguments) == 1
 
 
 async def test_behind_a_log_that_was_cut_off_nothing_is_put(servers: Servers) -> None:
@@ -91,16 +97,62 @@ async def test_a_store_that_fails_meanwhile_loses_none(servers: Servers) -> None
             assert (await compare_checkpoints(books.database, kept)).is_right
 
 
-async def test_an_object_of_somebody_else_is_not_added_to(servers: Servers) -> None:
+async def test_behind_a_name_that_is_taken_all_the_same_is_kept_and_told(servers: Servers) -> None:
+    async with tampered_books(servers) as books:
+        with object_store_server() as shelf:
+            ours = keeper(books.database, shelf)
+            await sealed(books)
+            await ours.keep(books.ledger_id)
+            [taken] = [key for key in shelf.objects if "/checkpoints/" in key]
+            name = render_id(Prefix.LEDGER, books.ledger_id)
+            for _ in range(2):
+                await books.pay(1)
+                newest = (await sealed(books))[-1]
+                shelf.objects[f"{taken.rpartition('/')[0]}/{newest.size:020d}"] = shelf.objects[taken]
+                assert await ours.keep(books.ledger_id) == 1
+                assert f"\n{newest.size}\n" in notes(shelf, name)
+            assert [one.type.value for one in await books.told()].count("difference.found") == 1
+            before = dict(shelf.objects)
+            assert await keeper(books.database, shelf).keep(books.ledger_id) == 0
+            assert shelf.objects == before
+
+
+async def test_one_that_another_worker_has_put_meanwhile_is_no_difference(servers: Servers) -> None:
+    async with tampered_books(servers) as books:
+        with object_store_server() as shelf:
+            ours = keeper(books.database, shelf)
+            await sealed(books)
+            await ours.keep(books.ledger_id)
+            for _ in range(2):
+                await books.pay(1)
+                await sealed(books)
+                await keeper(books.database, shelf).keep(books.ledger_id)
+            before = dict(shelf.objects)
+            assert await ours.keep(books.ledger_id) == 2
+            [added] = shelf.objects.keys() - before.keys()  # The two of them are in no object of one name.
+            assert before.items() < shelf.objects.items()
+            assert "difference.found" not in {one.type.value for one in await books.told()}
+            assert await keeper(books.database, shelf).keep(books.ledger_id) == 0, added
+
+
+@pytest.mark.parametrize(
+    "content", [b"something else", b"\xff\n\n", b"zerosum/x\n99999999999999999999\nroot\n\n\xe2\x80\x94 a b\n\n"]
+)
+async def test_an_object_of_somebody_else_is_not_added_to_and_told(servers: Servers, content: bytes) -> None:
     async with tampered_books(servers) as books:
         with object_store_server() as shelf:
             await sealed(books)
             name = render_id(Prefix.LEDGER, books.ledger_id)
-            shelf.objects[f"zero sum/{name}/checkpoints/9999/12/31/x"] = b"something else"
-            with pytest.raises(ValueError, match="something else"):
-                await keeper(books.database, shelf).keep(books.ledger_id)
+            shelf.objects[f"zero sum/{name}/checkpoints/9999/12/31/x"] = content
+            ours = keeper(books.database, shelf)
+            for _ in range(2):
+                with pytest.raises(ValueError, match="something else"):
+                    await ours.keep(books.ledger_id)
             assert len([key for key in shelf.objects if "checkpoints" in key]) == 1
+            assert [one.type.value for one in await books.told()].count("difference.found") == 1
 
 
-def _once(objects: dict[str, bytes], name: str) -> list[bytes]:
-    return [objects[key] for key in sorted(objects) if f"/{name}/checkpoints/" in key]
+def _resealed(kept: str) -> str:
+    """Its first note with a further line after the signature, which nobody has to have signed."""
+    text, signature = kept.split("\n\n")[:2]
+    return f"{text}\n\n{signature}\n\u2014 another x\n\n"

@@ -134,7 +134,8 @@ def verify(
         str | None,
         typer.Option(
             metavar="FILE|last",
-            help="Believe what was sealed by the newest signed checkpoint of a kept file, or of the database.",
+            help="Believe what was sealed by the newest signed checkpoint of a kept file, or of the database. Finds "
+            "less: that a hold, dispute, payment or event is missing or changed takes everything (docs/PROOF.md).",
         ),
     ] = None,
     resume: Annotated[

@@ -70,7 +70,10 @@ class LedgersVerification:
             if self.jobs == 1 or is_small:
                 return await verify_ledger(self.database, ledger_id, tell)
         watcher = _Watcher(ledger_id, self.kept, is_begun=is_begun, is_bound=bound is not None, tell=tell)
-        return await verify_in_pieces(self.database, ledger_id, self.prove, watcher, bound)
+        report = await verify_in_pieces(self.database, ledger_id, self.prove, watcher, bound)
+        if self.kept is not None and not report.is_right:  # It may be cut short yet, in another ledger.
+            self.kept.found_wrong(ledger_id)
+        return report
 
     def _since_file(self) -> dict[UUID, Bound]:
         """The newest checkpoint of the file, which is of one ledger. Raises CommandFailed."""
@@ -79,7 +82,8 @@ class LedgersVerification:
         path = Path(self.since or "")
         try:
             notes = kept_notes(path.read_text("utf-8", "replace"))
-            return {ledger_of(notes[-1]): Bound(size_of(notes[-1]), EVERYTHING)}
+            newest = max(map(size_of, notes))  # Where files were put together it may stand anywhere.
+            return {ledger_of(notes[-1]): Bound(newest, EVERYTHING)}
         except CheckpointsUnreadable as error:
             raise CommandFailed(f"{path}: {error}", USAGE) from None
 
@@ -90,7 +94,7 @@ class LedgersVerification:
             return None
         try:
             is_there = (await compare_checkpoints(self.database, f"{note}\n")).is_right and ledger_of(note) == ledger_id
-            return Bound(size_of(note), kept.done[ledger_id]) if is_there else None
+            return Bound(size_of(note), kept.done_of(ledger_id)) if is_there else None
         except CheckpointsUnreadable:
             return None
 

@@ -155,18 +155,20 @@ def read_note(note: str, keys: dict[bytes, Key]) -> Checkpoint:
 
 
 def read_log(path: str, keys: dict[bytes, Key]) -> list[Checkpoint]:
-    """A file of checkpoints, the oldest first: each is a signed note, and an empty line ends it."""
-    found: list[Checkpoint] = []
+    """Those of a file, the oldest first: each is a signed note, and an empty line ends it.
+
+    Files that were put together have a note twice, and so none in its place. It counts once; two of one size are wrong.
+    """
     parts = Path(path).read_text("utf-8").split("\n\n")
     if parts and parts[-1].strip():
         raise Unreadable(f"{path}: the last checkpoint is cut off")
-    for text, signatures in zip(parts[::2], parts[1::2]):  # noqa: B905 - runs with older Pythons too
-        one = read_note(f"{text}\n\n{signatures}\n", keys)
-        if found and (one.origin != found[-1].origin or one.size <= found[-1].size):
-            raise Wrong(f"the checkpoint of size {one.size} does not follow the one of size {found[-1].size}")
-        found.append(one)
+    notes = [f"{text}\n\n{signatures}\n" for text, signatures in zip(parts[::2], parts[1::2])]  # noqa: B905 - older Pythons
+    found = sorted((read_note(note, keys) for note in dict.fromkeys(notes)), key=lambda one: one.size)
     if not found:
         raise Unreadable(f"{path}: there is no checkpoint in it")
+    for one, other in zip(found, found[1:]):  # noqa: B905, RUF007 - runs with older Pythons too
+        if other.origin != one.origin or other.size == one.size:
+            raise Wrong(f"the checkpoint of size {other.size} does not follow the one of size {one.size}")
     return found
 
 

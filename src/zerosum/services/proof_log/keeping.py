@@ -43,8 +43,8 @@ class CheckpointKeeper:
         self._now = now
         self._kept: dict[UUID, int] = {}
         """The number of the newest checkpoint that was kept of each."""
-        self._told: set[UUID] = set()
-        """Ledgers whose log was rewritten."""
+        self._told: set[tuple[UUID, str]] = set()
+        """Ledgers, and what of theirs is wrong."""
 
     async def run_once(self) -> int:
         """How many were added. Raises OSError where the place is not there."""
@@ -56,11 +56,18 @@ class CheckpointKeeper:
         return added
 
     async def keep(self, ledger_id: UUID) -> int:
-        """How many checkpoints of one ledger were added to what was kept of it."""
+        """How many checkpoints of one ledger were added to what was kept of it.
+
+        Raises OSError, and ValueError where something else is kept there, which is told too.
+        """
         name = origin(ledger_id).partition("/")[2]
         await self._place.keep_keys(name, await self._keys(ledger_id))
-        async with self._place.checkpoints(name) as kept:
-            return 0 if kept is None else await self._add(ledger_id, kept)
+        try:
+            async with self._place.checkpoints(name) as kept:
+                return 0 if kept is None else await self._add(ledger_id, kept)
+        except ValueError as error:
+            await self._tell(ledger_id, "something else", str(error))
+            raise
 
     async def _behind(self) -> list[UUID]:
         """Whose newest checkpoint is not kept yet, as far as is known."""
@@ -75,14 +82,19 @@ class CheckpointKeeper:
     async def _add(self, ledger_id: UUID, kept: Kept) -> int:
         after = await self._number_of(ledger_id, kept.last_note)
         if after is None:
-            await self._tell(ledger_id, kept.last_note or "")
+            what = (
+                f"the checkpoint of size {size_and_root(kept.last_note or '')[0]} that was kept is not in the database"
+            )
+            await self._tell(ledger_id, "rewritten", what)
             return 0
         added = 0
         for _ in range(PAGES_MAX):
             page, notes = await self._next(ledger_id, after)
             if not page:
                 break
-            await kept.append(notes)
+            wrong = await kept.append(notes)
+            if wrong is not None:
+                await self._tell(ledger_id, "taken", wrong)
             after, added = page[-1].number, added + len(page)
         self._kept[ledger_id] = after
         return added
@@ -109,12 +121,11 @@ class CheckpointKeeper:
         async with self._database.work(SERVICE_LEDGER) as connection:
             return "".join(f"{key_of(ledger_id, key)}\n" for key in (await keys_by_id(connection)).values())
 
-    async def _tell(self, ledger_id: UUID, note: str) -> None:
-        """Once a process: it does not go away by itself."""
-        if ledger_id in self._told:
+    async def _tell(self, ledger_id: UUID, kind: str, what: str) -> None:
+        """Once a process of each kind: it does not go away by itself."""
+        if (ledger_id, kind) in self._told:
             return
-        self._told.add(ledger_id)
-        what = f"the checkpoint of size {size_and_root(note)[0]} that was kept is not in the database"
+        self._told.add((ledger_id, kind))
         _log.error("%s: %s", origin(ledger_id), what)
         caller = Caller(LedgerId(ledger_id), ACTOR)
         await write_audit(

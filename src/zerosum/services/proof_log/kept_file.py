@@ -43,7 +43,7 @@ class KeptFile:
         self.last_note = tail[begun : ends[-1] - 1].decode() if ends else None
 
     async def append(self, notes: Sequence[str]) -> None:
-        """All of them are on the disk afterwards. Raises OSError."""
+        """All of them are on the disk afterwards; nobody else adds to it. Raises OSError."""
         await asyncio.to_thread(self._write, notes)
 
     def _write(self, notes: Sequence[str]) -> None:

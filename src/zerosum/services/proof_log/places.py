@@ -16,6 +16,12 @@ from zerosum.services.proof_log.kept_file import kept_file, size_and_root
 DEPTH = 4
 """Year, month and day, and in it the objects: the newest is found by a list of each, however many there are."""
 
+SIZE_MAX = 1 << 63
+"""What the database has no number for is no size."""
+
+NAME_MAX = 200
+"""Of an object's name that is told: somebody else may have chosen it."""
+
 
 class Kept(Protocol):
     """What was kept of one ledger. `last_note` is the newest; None where there is none."""
@@ -23,8 +29,8 @@ class Kept(Protocol):
     @property
     def last_note(self) -> str | None: ...
 
-    async def append(self, notes: Sequence[str]) -> None:
-        """All of them are kept afterwards, in this order. Raises OSError."""
+    async def append(self, notes: Sequence[str]) -> str | None:
+        """All of them are kept afterwards, in this order. What is wrong there, where something is. Raises OSError."""
 
 
 class Place(Protocol):
@@ -70,7 +76,8 @@ class StorePlace:
     """For each log objects below `led_…/checkpoints/YEAR/MONTH/DAY/`, by size, each of some notes as in a file.
 
     Its keys are below `led_…/keys/`. Nothing is put twice or changed. Two workers may both put the same checkpoint, in
-    objects of different names: whoever reads all in the order of their names sees it twice.
+    objects of different names: whoever reads all in the order of their names sees it twice. Where an object is there
+    that lacks some of the notes, they are put beside it, with a digest behind the size.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -101,7 +108,7 @@ class StorePlace:
             if below is None:
                 return None
             found = below
-        return _last_of((await self._store.get(found)).decode("utf-8"))
+        return _last_of(found, await self._store.get(found))
 
 
 class _StoredNotes:
@@ -110,21 +117,38 @@ class _StoredNotes:
         self._name = name
         self.last_note = last_note
 
-    async def append(self, notes: Sequence[str]) -> None:
-        content = "".join(f"{note}\n" for note in notes)
+    async def append(self, notes: Sequence[str]) -> str | None:
         size, sealed_at = size_and_root(notes[-1])[0], _sealed_at(notes[-1])
-        # One that is there already was put by another worker, which knew of the same checkpoint.
-        await self._store.put(f"{self._name}/checkpoints/{sealed_at:%Y/%m/%d}/{size:020d}", content.encode())
+        wanted = f"{self._name}/checkpoints/{sealed_at:%Y/%m/%d}/{size:020d}"
+        content = "".join(f"{note}\n" for note in notes).encode()
+        there = await self._put(wanted, content)
+        if content not in there:
+            beside = f"{wanted}-{sha256(content).hexdigest()[:16]}"
+            if content not in await self._put(beside, content):
+                raise ValueError(f"the object {beside} of the store holds something else than checkpoints")
         self.last_note = notes[-1]
+        # Another worker, which knew of more or fewer, ends with the same one.
+        is_ours = there.endswith(f"{notes[-1]}\n".encode())
+        return None if is_ours else f"the object {wanted} of the store is not the checkpoint of that size"
+
+    async def _put(self, name: str, content: bytes) -> bytes:
+        """What is there now."""
+        return content if await self._store.put(name, content) else await self._store.get(name)
 
 
-def _last_of(notes: str) -> str:
+def _last_of(name: str, content: bytes) -> str:
     """Raises ValueError."""
-    whole = [part for part in notes.split("\n\nzerosum/") if part.strip()]
-    if not whole or not notes.endswith("\n\n"):
-        raise ValueError("the newest object of the store holds something else than checkpoints")
-    last = whole[-1] if len(whole) == 1 else f"zerosum/{whole[-1]}"
-    return last.removesuffix("\n")
+    try:
+        notes = content.decode("utf-8")
+        start = notes.rfind("\n\nzerosum/")
+        last = notes[start + 2 if start >= 0 else 0 :].removesuffix("\n")
+        size, _ = size_and_root(last)
+        _sealed_at(last)
+        if notes.endswith("\n\n") and 0 < size < SIZE_MAX:
+            return last
+    except (LookupError, ValueError):
+        pass
+    raise ValueError(f"the newest object of the store, {name[:NAME_MAX]!r}, holds something else than checkpoints")
 
 
 def _sealed_at(note: str) -> datetime:

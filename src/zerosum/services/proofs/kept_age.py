@@ -32,7 +32,7 @@ class KeptAge:
 
 async def age_of(database: Database, content: str, reached_at: datetime | None) -> KeptAge:
     """`reached_at`: when the last was committed that the database holds. Raises CheckpointsUnreadable."""
-    notes = kept_notes(content)
+    notes = sorted(dict.fromkeys(kept_notes(content)), key=_size)  # Files put together may have one twice.
     ledger_id = ledger_of(notes[0])
     async with database.work(ledger_id, SERVICE_LEDGER) as connection:
         roots = await list_roots(connection, ledger_id, after=None, limit=1, is_ascending=False)
