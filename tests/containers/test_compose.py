@@ -20,7 +20,7 @@ SECRETS = {
         *("PGPASSWORD", "ZEROSUM_REDIS_URL"),
         *("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET", "ZEROSUM_MASTER_KEYS", "ZEROSUM_METRICS_TOKEN"),
     },
-    "worker": {"PGPASSWORD", "ZEROSUM_MASTER_KEYS"},
+    "worker": {"PGPASSWORD", "ZEROSUM_MASTER_KEYS", "ZEROSUM_REDIS_URL"},
     "prometheus": {"ZEROSUM_METRICS_TOKEN"},
     "alertmanager": set(),
 }
