@@ -95,14 +95,11 @@ class ObjectStore:
         key_id: str,
         secret: SecretStr,
         now: Callable[[], datetime],
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._address = address
         self._credentials = StoreCredentials(key_id, secret, address.region)
         self._now = now
-        self._client = httpx.AsyncClient(
-            transport=transport, follow_redirects=False, trust_env=False, timeout=SECONDS_MAX
-        )
+        self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=SECONDS_MAX)
 
     async def put(self, name: str, content: bytes) -> bool:
         """Whether it was put; False where there is one of this name, which stays as it is. Raises StoreFailed."""
@@ -127,12 +124,12 @@ class ObjectStore:
 
     async def last_below(self, folder: str) -> str | None:
         """The last name of those directly below a folder, by their order; a folder's ends with a slash."""
-        last, after = None, ""
+        last, after = "", ""
         for _ in range(PAGES_MAX):
             names, after = await self._page(folder, after)
-            last = max([*names, *([] if last is None else [last])], default=None)
+            last = max([last, *names])
             if not after:
-                return last
+                return last or None
         raise StoreFailed("the object store has too many names in one folder")
 
     async def close(self) -> None:

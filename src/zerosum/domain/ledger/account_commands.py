@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from zerosum.domain.audit import AuditRecord, AuditType
-from zerosum.domain.errors import AccountExists, AccountNotFound, DomainError, InvalidState
+from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, Prefix, render_id
 from zerosum.domain.ledger.account import ACCOUNT as ACCOUNT
@@ -26,8 +26,8 @@ from zerosum.domain.ledger.account import (
     with_limits,
 )
 from zerosum.domain.ledger.account_content import account_content, account_facts, velocity_content
-from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.velocity import VelocityLimit, Window
@@ -40,7 +40,7 @@ UNCHANGED: Any = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountCommand(LedgerCommand):
+class AccountCommand(EntrylessCommand):
     """One account is opened or changed. `address`, `request_id` and `reason` are for the security log."""
 
     account_id: AccountId
@@ -57,12 +57,6 @@ class AccountCommand(LedgerCommand):
 
     def counted(self) -> Iterator[tuple[UUID, Window]]:
         return iter([(self.account_id, window) for window in self.windows()])
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("this command posts no entry")
-
-    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - what it raises is all there is
-        return iter(())
 
     @property
     def record_key(self) -> RecordKey:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from zerosum.domain.audit import AuditRecord, AuditType
-from zerosum.domain.errors import AccountGroupNotFound, DomainError, QuotaExceeded
+from zerosum.domain.errors import AccountGroupNotFound, QuotaExceeded
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account_commands import AUDIT_RECORD
 from zerosum.domain.ledger.account_groups import GROUP_VERSIONS_MAX, AccountGroup, GroupLimit, read_group
-from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 
@@ -28,7 +28,7 @@ NEWEST_ACCOUNT_GROUP = "newest_account_group"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _GroupCommand(LedgerCommand):
+class _GroupCommand(EntrylessCommand):
     """The next version of a name. Which that is is looked at under no lock: the database has the last word.
 
     `address` and `request_id` are for the security log.
@@ -39,16 +39,6 @@ class _GroupCommand(LedgerCommand):
     request_id: str | None = None
 
     regroups = True
-
-    def account_ids(self) -> tuple[AccountId, ...]:
-        """None that there is: a command comes to its ledger by its accounts."""
-        return (AccountId(self.id),)
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("this command posts no entry")
-
-    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - what it raises is all there is
-        return iter(())
 
     @property
     def _newest_key(self) -> RecordKey:

@@ -9,19 +9,18 @@ so the lines of a statement are the same for ever; `head` is the link of the acc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from uuid import UUID
 
-from zerosum.domain.errors import AccountNotFound, DomainError, StatementOvertaken
+from zerosum.domain.errors import AccountNotFound, StatementOvertaken
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId
-from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.chain import microseconds, netstrings
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import render_amount
@@ -70,7 +69,7 @@ class LastStatement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueStatement(LedgerCommand):
+class IssueStatement(EntrylessCommand):
     """`content` was read in one look before; only its number is decided here. Whatever state the account is in.
 
     A later number is never of an earlier version: one that was overtaken since its look is refused, and looks again.
@@ -81,13 +80,6 @@ class IssueStatement(LedgerCommand):
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.account_id,)
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("this command posts no entry")
-
-    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - it has but one reason at a time
-        """None that stand beside the one it is refused for."""
-        return iter(())
 
     def needs(self) -> tuple[Need, ...]:
         return (Need(self._last_key, is_locked=False),)

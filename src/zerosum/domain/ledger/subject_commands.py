@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zerosum.domain.audit import AuditRecord, AuditType
-from zerosum.domain.errors import DomainError, SubjectNotFound
+from zerosum.domain.errors import SubjectNotFound
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account_commands import AUDIT_RECORD
-from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.subjects import Erasure, Subject, erasure_facts, subject_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EraseSubject(LedgerCommand):
+class EraseSubject(EntrylessCommand):
     """Once erased it stays as it was erased first. `address` and `request_id` are for the security log."""
 
     reference: str
     reason: str
     address: str | None = None
     request_id: str | None = None
-
-    def account_ids(self) -> tuple[AccountId, ...]:
-        """None that there is: a command comes to its ledger by its accounts."""
-        return (AccountId(self.id),)
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("this command posts no entry")
-
-    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - what it raises is all there is
-        return iter(())
 
     def needs(self) -> tuple[Need, ...]:
         return (Need(subject_key(self.ledger_id, self.reference)),)

@@ -17,8 +17,8 @@ from zerosum.domain.audit import AuditRecord, AuditType
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account_commands import AUDIT_RECORD
-from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import OWN_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, RoundingMode, add, percentage, render_amount, render_number, rounded
@@ -119,7 +119,7 @@ def _key_of(ledger_id: LedgerId, version: int) -> RecordKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeHouseRules(LedgerCommand):
+class ChangeHouseRules(EntrylessCommand):
     """The next version, which is `rules`. The same again changes nothing.
 
     Which is the newest is looked at under no lock: of two that make one version the database lets one try again.
@@ -128,13 +128,6 @@ class ChangeHouseRules(LedgerCommand):
     rules: HouseRules
     address: str | None = None
     request_id: str | None = None
-
-    def account_ids(self) -> tuple[AccountId, ...]:
-        """None that there is: a command comes to its ledger by its accounts."""
-        return (AccountId(self.id),)
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("this command posts no entry")
 
     def needs(self) -> tuple[Need, ...]:
         return (Need(newest_key(self.ledger_id), is_locked=False),)

@@ -11,27 +11,20 @@ import orjson
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.exchange_proofs import exchanges_after
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.of_fingerprints import is_exchange_of
 from zerosum.services.proofs.report import Report, part_of
 
 EXCHANGES_AT_ONCE = 1_000
 
 
-class ExchangesProof:
+class ExchangesProof(BehindIds):
     """`places` are those of the ledger's currencies."""
 
     def __init__(self, report: Report, places: Mapping[str, int]) -> None:
         self._report = report
         self._places = places
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

@@ -6,28 +6,21 @@ It is worked out here from members and codes; what keeps it is a trigger (`db/sc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.account_group_proofs import groups_in_accounts_after, groups_with_limits
 from zerosum.db.queries.proofs import FIRST_ID
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.report import Report, part_of
 
 ACCOUNTS_AT_ONCE = 2_000
 
 
-class GroupLimitsProof:
+class GroupLimitsProof(BehindIds):
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.processor_call_proofs import processor_calls_after
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.of_entries import number
 from zerosum.services.proofs.of_fingerprints import is_move_of, is_settlement_of
 from zerosum.services.proofs.report import Report, part_of
@@ -26,16 +25,9 @@ _REASONS = {
 _NOTHING = Decimal(0)
 
 
-class ProcessorCallsProof:
+class ProcessorCallsProof(BehindIds):
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

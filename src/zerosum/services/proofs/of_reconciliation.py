@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.reconciliation_proofs import breaks_after, files_after, matches_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.report import Report, part_of
 
 FILES_AT_ONCE = 10
@@ -23,7 +22,7 @@ BREAKS_AT_ONCE = 500
 _ONE_SIDED = "adjustment"
 
 
-class _Walk(ABC):
+class _Walk(BehindIds, ABC):
     """Over the rows of one query, by id."""
 
     at_once: int
@@ -32,13 +31,6 @@ class _Walk(ABC):
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.review_proofs import reviews_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.of_fingerprints import is_held_order, is_said_of_review, names_of
 from zerosum.services.proofs.report import Report, part_of
 
 REVIEWS_AT_ONCE = 500
 
 
-class ReviewsProof:
+class ReviewsProof(BehindIds):
     """`on_step` is told of each step: the proof of events counts them."""
 
     def __init__(self, report: Report, on_step: Callable[[Any], None]) -> None:
         self._report = report
         self._on_step = on_step
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

@@ -5,18 +5,17 @@ A second program of `domain/payments/splits.py`, in fractions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.split_proofs import splits_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.of_fingerprints import names_of
 from zerosum.services.proofs.report import Report, part_of
 
@@ -25,16 +24,9 @@ SPLIT_PAYMENTS_AT_ONCE = 1_000
 _TAKES_REST = ("remainder", "rest")
 
 
-class SplitsProof:
+class SplitsProof(BehindIds):
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

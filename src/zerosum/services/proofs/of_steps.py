@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.report import Report
 
 
-class StepsProof:
+class StepsProof(BehindIds):
     """`on_step` is told of each step that posts nothing: the proof of events counts them."""
 
     noun: ClassVar[str]
@@ -26,13 +26,6 @@ class StepsProof:
     def __init__(self, report: Report, on_step: Callable[[Any], None]) -> None:
         self._report = report
         self._on_step = on_step
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.subject_proofs import members_after, subjects_after, told_and_not_erased
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 SUBJECTS_AT_ONCE = 1_000
@@ -54,18 +53,11 @@ class SubjectsProof:
         return True
 
 
-class PersonalMembersProof:
+class PersonalMembersProof(BehindIds):
     """What each was said with, and that it is what was said. Of entries `of_entries` asks whether it is there."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

@@ -11,10 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.template_proofs import template_uses_after, templates_after
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.templates.template import event_id_of
+from zerosum.services.proofs.behind_ids import BehindIds
 from zerosum.services.proofs.of_events import Recorded
 from zerosum.services.proofs.of_fingerprints import is_template_post
 from zerosum.services.proofs.report import Report, part_of
@@ -65,19 +65,12 @@ class TemplatesProof:
         return _digest(b"zerosum.template.v1" + previous, str(row.version), row.created_at, row.actor, row.content)
 
 
-class TemplateUsesProof:
+class TemplateUsesProof(BehindIds):
     """Each entry by a template, against the template and its parameters. `places` are those of the currencies."""
 
     def __init__(self, report: Report, places: Mapping[str, int]) -> None:
         self._report = report
         self._places = places
-        self._after = FIRST_ID
-
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""

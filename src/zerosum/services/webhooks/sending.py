@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,8 +17,6 @@ from zerosum.services.webhooks.secrets import OpenedEndpoint
 from zerosum.services.webhooks.signing import signed_headers
 
 USER_AGENT = "Zerosum-Webhooks/1"
-
-_log = logging.getLogger(__name__)
 
 
 class Client(Protocol):
@@ -101,9 +98,6 @@ class Sender:
             answered = await self._client.post(endpoint.url, headers, parcel.body)
         except SendFailed as failure:
             return self.failed(delivery, None, failure.code)
-        except Exception:
-            _log.exception("a webhook could not be sent")
-            return self.failed(delivery, None, "not_sent")
         return self._judged(delivery, answered)
 
     def _judged(self, delivery: ClaimedDelivery, answered: Answered) -> AttemptResult:

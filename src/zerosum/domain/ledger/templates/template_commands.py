@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from zerosum.domain.errors import OF_BALANCES, DomainError, QuotaExceeded
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, LedgerId
-from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.chain import microseconds
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered, entry_posted
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.ledger.records import Need, RecordKey
@@ -37,7 +37,7 @@ TEMPLATE_USE = "template_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MakeTemplate(LedgerCommand):
+class MakeTemplate(EntrylessCommand):
     """The next version of a name. Which that is is looked at under no lock: the database has the last word.
 
     `content` has been through `read_content`.
@@ -45,17 +45,6 @@ class MakeTemplate(LedgerCommand):
 
     name: str
     content: str
-
-    def account_ids(self) -> tuple[AccountId, ...]:
-        """None that there is: a command comes to its ledger by its accounts."""
-        return (AccountId(self.id),)
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("this command posts no entry")
-
-    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - it has but one reason at a time
-        """None that stand beside the one it is refused for."""
-        return iter(())
 
     @property
     def _newest_key(self) -> RecordKey:
