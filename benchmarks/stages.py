@@ -4,7 +4,7 @@ stage by stage.
 
 From its bytes to its answer, in one process, without sockets and without PostgreSQL: a lane's round trip is answered
 here, at once, after its arguments were encoded. So only what is the service's own is measured, in processor time. What
-captures and refunds stand on is looked at in PostgreSQL, where it stays as it was made.
+captures and refunds stand on is remembered as it was made, over and over.
 
     taken     from the bytes of a request to a command with the committer
     decided   the lane: judged, hashed, made into rows, encoded
@@ -19,7 +19,7 @@ import gc
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,7 +40,9 @@ from zerosum.cli.processes import GC_THRESHOLDS
 from zerosum.db.arrays import use_own_arrays
 from zerosum.db.batch import BatchConnection
 from zerosum.db.batch.holding import HELD
+from zerosum.db.batch.looking import Looked, RememberedRecords
 from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.records import Need
 from zerosum.gateway.express.protocol import ExpressProtocol
 from zerosum.gateway.server.guarded_server import GuardedServer
 from zerosum.main import Service
@@ -123,6 +125,22 @@ class Nowhere:
         raise WasRefused("the lane has given its connection up")
 
     async def close(self) -> None:
+        return None
+
+
+class AsMade(RememberedRecords):
+    """In place of what a lane remembers: nobody writes what has become of it."""
+
+    def __init__(self, made: RememberedRecords) -> None:
+        super().__init__()
+        self._left = made._left
+
+    def take(self, needs: Collection[Need]) -> Looked:
+        found = {need.key: self._left[need.key] for need in needs if need.key in self._left}
+        records = {key: record for key, (record, _) in found.items()}
+        return Looked(records, {key: number for key, (_, number) in found.items()}, frozenset())
+
+    def learn(self, *_: object) -> None:
         return None
 
 
@@ -237,6 +255,7 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         second, connections._second = connections._second, None
         connections.first = cast(Any, Nowhere(connection))
         bench.lane._cache = cast(Any, NoBalanceCache())
+        bench.lane._flights.records = AsMade(bench.lane._flights.records)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

@@ -138,6 +138,7 @@ def use_cases(
         rules,
         own_routes,
         subjects,
+        payments,
     )
     sources = ReconciliationSources(database, directory, currencies, cursors, now)
     return Services(

@@ -250,3 +250,22 @@ async def test_a_refund_of_what_another_process_has_paid_goes_express_once_and_i
     assert sorted("idempotency-replayed" in answer.headers for answer in answers) == [False] + [True] * 7
     assert ways.taken == before + 8
     assert (await ways.express.get(f"/v1/payments/{paid['id']}")).json()["refunded"] == "1.00"
+
+
+async def test_a_refund_of_what_was_paid_here_asks_nobody_whom_it_is_between(
+    ways: Ways, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it was paid: alone, with more than the usual members, or among others."""
+    plain = await send(ways.express, json.dumps(pay()).encode())
+    marked = await send(ways.express, json.dumps(pay(metadata={"a": "b"})).encode())
+    items = {"items": [{**pay(), "idempotency_key": fresh_key()}]}
+    bulk = await send(ways.express, json.dumps(items).encode(), path="/v1/payments/bulk")
+    paid = [plain.json(), marked.json(), bulk.json()["results"][0]["data"]]
+
+    async def nobody(*_: Any) -> Any:
+        raise LookupError("it was looked up")
+
+    monkeypatch.setattr(service.services.refunds._known, "_find", nobody)
+    for payment in paid:
+        answer = await send(ways.express, b"{}", path=f"/v1/payments/{payment['id']}/refund")
+        assert (answer.status_code, answer.json()["amount"]) == (201, "1.00")

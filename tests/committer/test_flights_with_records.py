@@ -22,6 +22,7 @@ from tests.committer.ground import (
 from tests.committer.test_flights import Staged, answers, nothing, single, waited
 from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
+from zerosum.db.batch.looking import RememberedRecords
 from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.db.identifiers import new_uuid
@@ -69,13 +70,25 @@ def refund(payment: Pay, amount: str | None = None) -> RefundPayment:
 Done: TypeAlias = tuple[Pay, PlaceHold]
 
 
-async def prepared(committer: Committer, ground: Ground) -> Done:
-    """Two accounts that are remembered; a payment between them, and a hold, of 5 each."""
+async def prepared(committer: Committer, ground: Ground, *, is_remembered: bool = False) -> Done:
+    """Two accounts that are remembered; a payment between them, and a hold, of 5 each, that have to be looked at."""
     payer, payee = await ground.open(2, floor=None)
     payment, hold = ground.transfer(payer, payee, "5.00"), holding(ground, payer, payee, "5.00")
+    if is_remembered:  # Those are read under locks, and not by a flight.
+        for command in (ground.transfer(payer, payee, "5.00"), holding(ground, payer, payee, "5.00")):
+            assert isinstance(await committer.carry_out(command), Posted)
     for command in (payment, hold):
         assert isinstance(await committer.carry_out(command), Posted)
+    if not is_remembered:
+        remembered_records(committer).forget_all()
     return payment, hold
+
+
+def remembered_records(committer: Committer) -> RememberedRecords:
+    """Of its only lane."""
+    found = committer._lanes[0].carrier._flights.records  # type: ignore[attr-defined]
+    assert isinstance(found, RememberedRecords)
+    return found
 
 
 async def assert_all_is_proved(ground: Ground, superuser: Superuser) -> None:

@@ -108,6 +108,7 @@ class BegunPayment:
 def _text(payments: Payments, prepared: Prepared, posted: Posted) -> bytes:
     """Of a payment that nobody has judged, so that it is no review."""
     if type(posted) is PostedPair:
+        payments.kind.remember(posted, prepared.names)
         return pair_text(posted)
     return paid_or_held_text(payments.desk.view_of(prepared, posted))
 

@@ -50,6 +50,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.conditions import ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.known_parties import KnownParties, paid_between
 from zerosum.services.requests.outside_processors import (
     INTERNALLY,
     NO_PROCESSORS,
@@ -86,11 +87,14 @@ class Payments:
         rules: PaymentRules | None = None,
         own_routes: LedgerRoutesBook | None = None,
         subjects: Subjects | None = None,
+        paid: KnownParties | None = None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside, own_routes, subjects)
+        self.kind = PaymentKind(
+            accounts, charts, directory, currencies, closed_periods, outside, own_routes, subjects, paid
+        )
         self.straight = StraightPayments(directory, currencies)
         judge = None if rules is None else PaymentJudge(rules)
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment | RecordedReview] = ExpressSubmission(
@@ -149,8 +153,10 @@ class PaymentKind:
         outside: Choosing = NO_PROCESSORS,
         own_routes: LedgerRoutesBook | None = None,
         subjects: Subjects | None = None,
+        paid: KnownParties | None = None,
     ) -> None:
         self._subjects = subjects
+        self._paid = paid
         self._outside = outside
         self._own_routes = own_routes
         self._accounts = accounts
@@ -337,6 +343,7 @@ class PaymentKind:
         late: LateEntry | None = None
         if isinstance(posted, PostedPair):
             # Nearly every payment is shown so, without being made out.
+            self.remember(posted, names)
             payment, metadata = posted.resource, posted.command.metadata
             effective_at, posted_at = posted.pair.effective_at or posted.posted_at, posted.posted_at
             lines = posted.debit, posted.credit
@@ -367,6 +374,11 @@ class PaymentKind:
             splits=splits,
             late=late,
         )
+
+    def remember(self, posted: PostedPair, codes: Mapping[UUID, str]) -> None:
+        """Whom it is between: nobody looks that up to give it back."""
+        if self._paid is not None:
+            self._paid.remember(posted.ledger_id, posted.first_id, paid_between(posted, codes))
 
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]

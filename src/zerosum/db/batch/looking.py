@@ -1,21 +1,30 @@
 """A look at the records that a batch stands on, before it holds any: what it sees is compared under their locks.
 
-What commands only read and of which the newest counts is not looked at by each batch: what one has seen is remembered,
-and compared where the next is written.
+Not all is looked at by each batch. What commands only read and of which the newest counts is remembered as one has seen
+it, and payments and holds as one has left them: most of what is captured, and much of what is given back, was made a
+moment ago. All that is remembered is compared where the next batch is written, as what is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from zerosum.db.batch.loading import Fetch
 from zerosum.db.batch.registered import RECORD_SETS
-from zerosum.domain.ledger.records import Need, RecordKey, only_read
+from zerosum.domain.ledger.outcome import Posted, PostedPair
+from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, only_read
 
 REMEMBERED_MAX = 10_000
 """Ledgers, nearly always: of each its newest house rules. When there are more all are looked at anew."""
+
+LEFT_MAX = 20_000
+"""Payments and holds, about 20 MB when full. Then those that were written longest ago are forgotten."""
+
+Left = Sequence[tuple[RecordKey, Any]]
+"""Records as a batch leaves them."""
 
 
 class Looked(NamedTuple):
@@ -30,6 +39,10 @@ class Looked(NamedTuple):
     def needed(self) -> frozenset[RecordKey]:
         """All that it was about."""
         return self.only_read.union(self.row_versions)
+
+    def with_those(self, seen: Looked) -> Looked:
+        records, row_versions = {**self.records, **seen.records}, {**self.row_versions, **seen.row_versions}
+        return Looked(records, row_versions, self.only_read | seen.only_read)
 
 
 NOTHING = Looked({}, {}, frozenset())
@@ -93,6 +106,65 @@ class RememberedNewest:
 
     def forget_all(self) -> None:
         self._found.clear()
+
+
+class RememberedRecords:
+    """Of one lane, while it speaks to one server: records as its batches have left them, and in which transaction.
+
+    Whoever takes one and does not write it anew leaves it unknown: so what somebody else has changed since makes one
+    batch go the usual way, and no second one.
+    """
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[RecordKey, tuple[Any, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, needs: Collection[Need]) -> Looked:
+        """Those of them that are known here and are to be locked: what is only read would be compared by nobody."""
+        if not self._left:
+            return NOTHING
+        records: dict[RecordKey, Any] = {}
+        row_versions: dict[RecordKey, int] = {}
+        for key in {need.key for need in needs} - only_read(needs):
+            found = self._left.pop(key, None)
+            if found is not None:
+                records[key], row_versions[key] = found
+        return Looked(records, row_versions, frozenset())
+
+    def learn(self, left: Left, number: int) -> None:
+        """They are as the transaction of this number has left them."""
+        for key, record in left:
+            self._left[key] = (record, number)
+        while len(self._left) > LEFT_MAX:
+            self._left.popitem(last=False)
+
+    def forget_all(self) -> None:
+        self._left.clear()
+
+
+def left_by(posted: Iterable[Posted], records: ChangedRecords) -> Left:
+    """What may be stood on later, of what a batch makes and changes."""
+    return [*_left_by(posted, records)]
+
+
+def _left_by(posted: Iterable[Posted], records: ChangedRecords) -> Iterator[tuple[RecordKey, Any]]:
+    kinds = _kinds_left()
+    for outcome in posted:
+        if type(outcome) is PostedPair:
+            for made in outcome.pair.records:
+                if made[0].kind in kinds:
+                    yield made
+    for key, record in records.changed.items():
+        if key.kind in kinds:
+            yield key, record
+
+
+@cache
+def _kinds_left() -> frozenset[str]:
+    """Payments and holds: what batches lock by a look, and write."""
+    return frozenset(kind for kind, found in RECORD_SETS.items() if found.is_looked_at and found.newest is None)
 
 
 @cache

@@ -131,10 +131,13 @@ class BatchRunner:
             return NOTHING
         if not may_look(needs) or windows_of(works) or not self._flights.remember_all(accounts):
             return None
-        looked: Looked | None = NOTHING
-        if unknown := self._flights.newest.unknown(needs):
-            looked = await self._look_at(works, unknown)
-        return None if looked is None else self._flights.newest.beside(looked, needs)
+        looked = self._flights.records.take(needs)
+        if unknown := [need for need in self._flights.newest.unknown(needs) if need.key not in looked.records]:
+            seen = await self._look_at(works, unknown)
+            if seen is None:
+                return None
+            looked = looked.with_those(seen)
+        return self._flights.newest.beside(looked, needs)
 
     async def _look_at(self, works: Sequence[Work], needs: Sequence[Need]) -> Looked | None:
         """On a connection that nobody uses."""
@@ -367,6 +370,7 @@ class BatchRunner:
         posted_at = self._flights.moment(self._now(), locked)
         groups = await connection.loader.limited_groups(locked, opened_in(works) if needs else (), posted_at)
         used = await connection.loader.used_keys(keys_of(works), is_impatient=is_impatient)
+        self._flights.records.take(needs)  # They are others from here on.
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records, groups)

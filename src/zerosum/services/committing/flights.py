@@ -18,7 +18,7 @@ from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
 from zerosum.db.batch.holding import CHANGED, LEFT_BY_BEHIND, OTHER_RECORDS
-from zerosum.db.batch.looking import Looked, RememberedNewest
+from zerosum.db.batch.looking import Left, Looked, RememberedNewest, RememberedRecords, left_by
 from zerosum.db.batch.posting import posting_of
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
@@ -49,6 +49,8 @@ class Flight:
         """As it leaves them if it is written."""
         self.passed_on: list[AccountState] = []
         """As the one before it leaves them: it changes nothing of these."""
+        self.left: Left = ()
+        """Records as it leaves them, likewise."""
         self.follower: Flight | None = None
         self.stands_on_another = False
         """Then it may also have come to the rows before the one that it is behind."""
@@ -84,6 +86,7 @@ class Flights:
         self.in_air: list[Flight] = []
         """In the order in which they were sent and land."""
         self.newest = RememberedNewest()
+        self.records = RememberedRecords()
         self._remembered = RememberedAccounts()
         self._earliest = datetime.min.replace(tzinfo=UTC)
 
@@ -152,6 +155,7 @@ class Flights:
             return None
         flight = Flight(works, connection, posting, answers, judge.rows.posted, posted_at, behind)
         flight.stands_on_another = entry_id is not None
+        flight.left = left_by(judge.rows.posted, records)
         flight.states = list(book.accounts.values())
         for account in flight.states:
             if has_changed(before.get(account.id), account):
@@ -166,6 +170,7 @@ class Flights:
         if flight.number is None:
             raise LookupError("what was written has a number")
         self._remembered.was_right()
+        self.records.learn(flight.left, flight.number)
         for account in flight.changed:
             account.row_version = flight.number
         if flight.follower is not None:
@@ -204,13 +209,17 @@ class Flights:
 
     def abandon(self) -> None:
         """Those in the air are ended from outside, one perhaps before it began: nobody waits for their landing."""
+        self.forget_all()
         for flight in [*self.in_air]:
             self.landed(flight)
-        self.forget_all()
 
     def forget_all(self) -> None:
+        """What those in the air leave is of the server before."""
+        for flight in self.in_air:
+            flight.left = ()
         self._remembered.forget_all()
         self.newest.forget_all()
+        self.records.forget_all()
 
 
 def has_changed(old: AccountState | None, new: AccountState) -> bool:

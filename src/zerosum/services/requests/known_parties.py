@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.parties import Parties, glance_at_payments
 from zerosum.domain.errors import DomainError, PaymentNotFound
 from zerosum.domain.identifiers import AccountId
+from zerosum.domain.ledger.outcome import PostedPair
 from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
 
@@ -111,6 +112,20 @@ class KnownParties:
 def known_payments(database: Database) -> KnownParties:
     """What refunds and disputes are about."""
     return KnownParties(database, glance_at_payments, lambda: PaymentNotFound("This ledger has no such payment."))
+
+
+def paid_between(posted: PostedPair, codes: Mapping[UUID, str]) -> Parties:
+    """Of a payment that was made as a plain pair: it was final at once."""
+    payment = posted.resource
+    payer_id, payee_id = payment.payer_id, payment.payee_id
+    return Parties(
+        payer_id,
+        codes[payer_id],
+        payee_id,
+        codes[payee_id],
+        payment.money.currency.code,
+        processor=payment.processor,
+    )
 
 
 def members_between(parties: Parties, caller: Caller, key: str, fingerprint: bytes) -> dict[str, Any]:
