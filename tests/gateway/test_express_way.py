@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -387,19 +388,27 @@ async def test_an_answer_that_cannot_be_made_is_an_error_and_not_silence() -> No
 # --- Traces ----------------------------------------------------------------------------------------------------------
 
 
+class Trace:
+    """Of one request."""
+
+    def __init__(self, exchange: RequestState, end: Callable[[], None]) -> None:
+        self._exchange = exchange
+        self.end = end
+
+    def enter(self) -> None:
+        self._outer = current_request_state.set(self._exchange)
+
+    def leave(self) -> None:
+        current_request_state.reset(self._outer)
+
+
 @pytest.mark.parametrize("refusal", [None, OutcomeUnknown("It is not known.")], ids=["carried out", "refused"])
 async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refusal: DomainError | None) -> None:
     told: list[Any] = []
 
-    def begin(exchange: RequestState) -> Any:
+    def begin(exchange: RequestState) -> Trace:
         told.append("begun")
-        outer = current_request_state.set(exchange)
-
-        def end() -> None:
-            current_request_state.reset(outer)
-            told.append((exchange.template, exchange.status, exchange.request_id))
-
-        return end
+        return Trace(exchange, lambda: told.append((exchange.template, exchange.status, exchange.request_id)))
 
     async with serving(takes_forever=True, begin_trace=begin) as express, express.connected() as wire:
         found: list[RequestState | None] = []
@@ -426,7 +435,6 @@ async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refus
 
 async def test_a_request_that_leaves_the_express_way_late_has_one_trace_all_the_same() -> None:
     ended: list[int] = []
-    begin = lambda exchange: lambda: ended.append(exchange.status)  # noqa: E731
-    async with serving(begin_trace=begin) as express:
+    async with serving(begin_trace=lambda exchange: Trace(exchange, lambda: ended.append(exchange.status))) as express:
         await express.ask(request(body='{"say":"nothing"}'))
         assert (express.taken, ended) == (0, [200])

@@ -44,10 +44,12 @@ def exchange(path: str = "/x", **scope: Any) -> RequestState:
 def request(tracing: Tracing, path: str = "/x", status: int = 200) -> TraceOrigin | None:
     """The span of a whole request."""
     made = exchange(path)
-    end = tracing.begin_request(made)
+    trace = tracing.begin_request(made)
+    trace.enter()
     origin = origin_now()
+    trace.leave()
     made.status = status
-    end()
+    trace.end()
     return origin
 
 

@@ -160,8 +160,15 @@ class Gateway:
             return
         exchange = RequestState(scope, receive, send, self.standard_headers)
         begin_trace = begins_trace(self._begin_trace, exchange)
-        end_trace = None if begin_trace is None else begin_trace(exchange)
-        await self.conclude(exchange, self._serve, end_trace)
+        trace = None if begin_trace is None else begin_trace(exchange)
+        if trace is None:
+            await self.conclude(exchange, self._serve, None)
+            return
+        trace.enter()
+        try:
+            await self.conclude(exchange, self._serve, trace.end)
+        finally:
+            trace.leave()
 
     async def conclude(
         self,
