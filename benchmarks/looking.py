@@ -123,6 +123,7 @@ async def _measured(servers: Servers, endpoint: str, slices: int) -> None:
         async def opening(**settings: Any) -> Bench:
             opening = served(servers, workers=1, **NO_LIMITS, **settings)
             bench = await opened(*await stack.enter_async_context(opening))
+            await bench.bulk(3)
             _trace(bench, 0.0)
             await bench.single(CALLERS, 5)  # Batches with and without a trace are statements of their own.
             _trace(bench, 1.0)
@@ -135,6 +136,7 @@ async def _measured(servers: Servers, endpoint: str, slices: int) -> None:
         ways = [
             Way(UNCOUNTED, plain, counting.leave_off),
             Way(METRICS, plain, counting.go_on),
+            Way("and a collector, but no trace", traced, partial(_trace, traced, 0.0)),
             Way("and one trace in a hundred", traced, partial(_trace, traced, 0.01)),
             Way("and every trace", traced, partial(_trace, traced, 1.0)),
             Way("and a line a request", lines, lambda: None),

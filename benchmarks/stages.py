@@ -148,7 +148,8 @@ class Bench:
 
     @asynccontextmanager
     async def leading_nowhere(self, callers: int) -> AsyncIterator[None]:
-        """Meanwhile nothing leaves this process. What its lane will send has been prepared before."""
+        """Meanwhile nothing leaves this process. Its lane has met all accounts, and what it will send is prepared."""
+        await self.bulk(3)
         await self.single(callers, 5)
         connections = self.lane._connections
         connection = connections.first
@@ -240,7 +241,6 @@ class Bench:
 async def _measured(servers: Servers, options: argparse.Namespace) -> None:
     async with served(servers, workers=1, **NO_LIMITS) as (service, server, port):
         bench = await opened(service, server, port)
-        await bench.bulk(3)
         await bench.held(max(options.callers), 5)
         await bench.make(max(options.callers))
         await bench.captured(max(options.callers), 2)

@@ -16,7 +16,7 @@ from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Ov
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.request_state import RequestState, current_request_state
-from zerosum.gateway.routing import Begun, Call
+from zerosum.gateway.routing import Begun, Call, HttpAnswer
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.services.requests.networks import parse_network
 
@@ -431,6 +431,24 @@ async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refus
         assert [exchange.request_id for exchange in found if exchange is not None] == ["made-here"]
         assert current_request_state.get() is None
     assert told == ["begun", ("/express", 201 if refusal is None else 504, "made-here")]
+
+
+async def test_what_is_done_late_for_a_request_that_nobody_traces_finds_it_all_the_same() -> None:
+    """As all that is logged for it does, where requests are traced."""
+    found: list[RequestState | None] = []
+    async with serving(takes_forever=True, begin_trace=lambda _: None) as express, express.connected() as wire:
+        wire.write(request())
+        await until(lambda: bool(express.ground.begun))
+        begun = express.ground.begun[0]
+
+        async def answer() -> HttpAnswer:
+            found.append(current_request_state.get())
+            raise OutcomeUnknown("It is not known.")
+
+        begun.answer = answer  # type: ignore[method-assign]
+        begun.outcome.set_exception(OutcomeUnknown("It is not known."))
+        assert (await wire.reply()).startswith("HTTP/1.1 504")
+    assert [exchange.request_id for exchange in found if exchange is not None] == ["made-here"]
 
 
 async def test_a_request_that_leaves_the_express_way_late_has_one_trace_all_the_same() -> None:

@@ -54,7 +54,8 @@ def write_siblings(parents: Iterable[tuple[TraceOrigin, int]], ended_at: int, to
     One by one they would cost three times as much, and in a batch there are many.
     """
     begin = b"\x12" + _varint(_CHILD.size + len(told))
-    pack, each = _CHILD.pack, []
+    pack = _CHILD.pack
+    each: list[bytes] = []
     for parent, started_at in parents:
         text = parent.traceparent
         own = randbytes(8)  # noqa: S311 - nobody gains by guessing it
