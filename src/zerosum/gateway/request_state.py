@@ -6,6 +6,7 @@ import functools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -197,6 +198,21 @@ def begins_trace(begin_trace: BeginTrace | None, exchange: RequestState) -> Begi
     if begin_trace is not None or not brings_trace(exchange.scope["headers"]):
         return begin_trace
     return lambda began: carry_trace(began.scope["headers"])
+
+
+@contextmanager
+def traced(begin_trace: BeginTrace | None, exchange: RequestState) -> Iterator[Callable[[], None] | None]:
+    """What is done meanwhile is done for this request. What comes of it ends its trace, once it is over."""
+    begins = begins_trace(begin_trace, exchange)
+    trace = None if begins is None else begins(exchange)
+    if trace is None:
+        yield None
+        return
+    trace.enter()
+    try:
+        yield trace.end
+    finally:
+        trace.leave()
 
 
 def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Headers:
