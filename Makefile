@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry bench-nights bench-streams bench-verify restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry looking bench-nights bench-streams bench-verify restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -63,6 +63,9 @@ bench-console: .venv/.installed-dev  ## how soon the console's pages are there (
 
 bench-telemetry: .venv/.installed-dev  ## what metrics, traces, logs and an open console cost a payment (minutes)
 	@exec .venv/bin/python -m benchmarks.telemetry $(ARGS)
+
+looking: .venv/.installed-dev  ## the same in one process, to the microsecond: what counting, spans and lines cost it
+	@exec .venv/bin/python -m benchmarks.looking $(ARGS)
 
 bench-streams: .venv/.installed-dev  ## messages in and events out, beside the committer: a table on stdout
 	@exec .venv/bin/python -m benchmarks.streams $(ARGS)

@@ -19,8 +19,8 @@ import gc
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import cycle, islice
@@ -51,6 +51,7 @@ from zerosum.services.committing.batch_runner import BatchRunner
 ACCOUNTS = 200
 BULK_ITEMS = 1000
 STAGES = ("taken", "decided", "answered")
+NO_LIMITS = dict.fromkeys(("rate_limit_per_principal", "rate_limit_per_ledger", "rate_limit_per_address"), "9000000/s")
 
 Cost = tuple[float, ...]
 """Of each stage, in microseconds a payment."""
@@ -163,6 +164,25 @@ class Bench:
     def lane(self) -> BatchRunner:
         return self.service._lanes[0]
 
+    @asynccontextmanager
+    async def leading_nowhere(self, callers: int) -> AsyncIterator[None]:
+        """Meanwhile nothing leaves this process. Its lane has met all accounts, and what it will send is prepared."""
+        await self.bulk(3)
+        await self.single(callers, 5)
+        connections = self.lane._connections
+        connection = connections.first
+        if connection is None:
+            raise WasRefused("the lane has no connection")
+        second, connections._second = connections._second, None
+        connections.first = cast(Any, Nowhere(connection))
+        self.lane._cache = cast(Any, NoBalanceCache())
+        self.lane._flights.records = AsMade(self.lane._flights.records)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        yield
+        connections.first, connections._second = connection, second
+
     async def single(self, callers: int, rounds: int) -> Costs:
         return await self._one_by_one(single_payments(self._target(), self.pairs, 1), callers, rounds)
 
@@ -238,38 +258,24 @@ class Bench:
 
 
 async def _measured(servers: Servers, options: argparse.Namespace) -> None:
-    limits = dict.fromkeys(("rate_limit_per_principal", "rate_limit_per_ledger", "rate_limit_per_address"), "9000000/s")
-    async with served(servers, workers=1, **limits) as (service, server, port):
-        bench = await _opened(service, server, port)
-        await bench.bulk(3)
-        await bench.single(max(options.callers), 5)
+    async with served(servers, workers=1, **NO_LIMITS) as (service, server, port):
+        bench = await opened(service, server, port)
         await bench.held(max(options.callers), 5)
         await bench.make(max(options.callers))
         await bench.captured(max(options.callers), 2)
         await bench.refunded(max(options.callers), 2)
         await bench.make(max(options.callers))
-        connections = bench.lane._connections
-        connection = connections.first
-        if connection is None:
-            raise WasRefused("the lane has no connection")
-        second, connections._second = connections._second, None
-        connections.first = cast(Any, Nowhere(connection))
-        bench.lane._cache = cast(Any, NoBalanceCache())
-        bench.lane._flights.records = AsMade(bench.lane._flights.records)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
-        runs: list[tuple[str, Callable[[], Awaitable[Costs]]]] = [
-            *((f"single @{n}", partial(bench.single, n, options.payments // n)) for n in options.callers),
-            *((f"hold @{n}", partial(bench.held, n, options.payments // n)) for n in options.callers),
-            *((f"capture @{n}", partial(bench.captured, n, options.payments // n)) for n in options.callers),
-            *((f"refund @{n}", partial(bench.refunded, n, options.payments // n)) for n in options.callers),
-            ("bulk of 1,000", partial(bench.bulk, max(5, options.payments // BULK_ITEMS))),
-        ]
-        for name, run in runs:
-            await run()
-            _show(name, await run())
-        connections.first, connections._second = connection, second
+        async with bench.leading_nowhere(max(options.callers)):
+            runs: list[tuple[str, Callable[[], Awaitable[Costs]]]] = [
+                *((f"single @{n}", partial(bench.single, n, options.payments // n)) for n in options.callers),
+                *((f"hold @{n}", partial(bench.held, n, options.payments // n)) for n in options.callers),
+                *((f"capture @{n}", partial(bench.captured, n, options.payments // n)) for n in options.callers),
+                *((f"refund @{n}", partial(bench.refunded, n, options.payments // n)) for n in options.callers),
+                ("bulk of 1,000", partial(bench.bulk, max(5, options.payments // BULK_ITEMS))),
+            ]
+            for name, run in runs:
+                await run()
+                _show(name, await run())
 
 
 def _show(name: str, costs: Costs) -> None:
@@ -280,7 +286,7 @@ def _show(name: str, costs: Costs) -> None:
     sys.stdout.write(f"{name:14} {sum(means):6.1f} us each: {told}\n")
 
 
-async def _opened(service: Service, server: GuardedServer, port: int) -> Bench:
+async def opened(service: Service, server: GuardedServer, port: int) -> Bench:
     ledger = await service.services.ledgers.create("stages")
     _, key = await service.services.api_keys.create(
         LedgerId(ledger.id), "stages", ["accounts:write", "payments:write", "accounts:read", "payments:read"]

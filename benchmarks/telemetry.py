@@ -80,9 +80,9 @@ def main() -> int:
 
 
 def _services(stack: ExitStack, folder: Path, seconds: float, only: str) -> list[Looked]:
-    collector = stack.enter_context(_collector())
+    taking = stack.enter_context(collector())
     silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
-    endpoint, dead = (f"http://127.0.0.1:{port}" for port in (collector, silent.getsockname()[1]))
+    endpoint, dead = (f"http://127.0.0.1:{port}" for port in (taking, silent.getsockname()[1]))
     ways: dict[str, tuple[Mapping[str, str], int | None]] = {
         "off": (OFF, None),
         "metrics": (METRICS, None),
@@ -178,7 +178,7 @@ def _followed(tabs: list[Tab]) -> Iterator[None]:
 
 
 @contextmanager
-def _collector() -> Iterator[int]:
+def collector() -> Iterator[int]:
     """Takes what comes, and says that it is well."""
     loop = uvloop.new_event_loop()
 

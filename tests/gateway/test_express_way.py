@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Ov
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.request_state import RequestState, current_request_state
-from zerosum.gateway.routing import Begun, Call
+from zerosum.gateway.routing import Begun, Call, HttpAnswer
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.services.requests.networks import parse_network
 
@@ -387,19 +388,27 @@ async def test_an_answer_that_cannot_be_made_is_an_error_and_not_silence() -> No
 # --- Traces ----------------------------------------------------------------------------------------------------------
 
 
+class Trace:
+    """Of one request."""
+
+    def __init__(self, exchange: RequestState, end: Callable[[], None]) -> None:
+        self._exchange = exchange
+        self.end = end
+
+    def enter(self) -> None:
+        self._outer = current_request_state.set(self._exchange)
+
+    def leave(self) -> None:
+        current_request_state.reset(self._outer)
+
+
 @pytest.mark.parametrize("refusal", [None, OutcomeUnknown("It is not known.")], ids=["carried out", "refused"])
 async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refusal: DomainError | None) -> None:
     told: list[Any] = []
 
-    def begin(exchange: RequestState) -> Any:
+    def begin(exchange: RequestState) -> Trace:
         told.append("begun")
-        outer = current_request_state.set(exchange)
-
-        def end() -> None:
-            current_request_state.reset(outer)
-            told.append((exchange.template, exchange.status, exchange.request_id))
-
-        return end
+        return Trace(exchange, lambda: told.append((exchange.template, exchange.status, exchange.request_id)))
 
     async with serving(takes_forever=True, begin_trace=begin) as express, express.connected() as wire:
         found: list[RequestState | None] = []
@@ -424,9 +433,26 @@ async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refus
     assert told == ["begun", ("/express", 201 if refusal is None else 504, "made-here")]
 
 
+async def test_what_is_done_late_for_a_request_that_nobody_traces_finds_it_all_the_same() -> None:
+    """As all that is logged for it does, where requests are traced."""
+    found: list[RequestState | None] = []
+    async with serving(takes_forever=True, begin_trace=lambda _: None) as express, express.connected() as wire:
+        wire.write(request())
+        await until(lambda: bool(express.ground.begun))
+        begun = express.ground.begun[0]
+
+        async def answer() -> HttpAnswer:
+            found.append(current_request_state.get())
+            raise OutcomeUnknown("It is not known.")
+
+        begun.answer = answer  # type: ignore[method-assign]
+        begun.outcome.set_exception(OutcomeUnknown("It is not known."))
+        assert (await wire.reply()).startswith("HTTP/1.1 504")
+    assert [exchange.request_id for exchange in found if exchange is not None] == ["made-here"]
+
+
 async def test_a_request_that_leaves_the_express_way_late_has_one_trace_all_the_same() -> None:
     ended: list[int] = []
-    begin = lambda exchange: lambda: ended.append(exchange.status)  # noqa: E731
-    async with serving(begin_trace=begin) as express:
+    async with serving(begin_trace=lambda exchange: Trace(exchange, lambda: ended.append(exchange.status))) as express:
         await express.ask(request(body='{"say":"nothing"}'))
         assert (express.taken, ended) == (0, [200])

@@ -18,6 +18,7 @@ from zerosum.tracing.otlp import (
     with_attributes,
     with_link,
     with_state,
+    write_siblings,
     write_span,
 )
 from zerosum.tracing.told import beginning, part_of
@@ -78,6 +79,20 @@ def test_any_span_is_read_as_it_was_told(
     assert attributes(first) == {
         key: value if isinstance(value, int) else value[:TEXT_CHARACTERS_MAX] for key, value in given_attributes.items()
     }
+
+
+@given(st.lists(st.tuples(origins, times), max_size=4), times, texts)
+def test_siblings_are_spans_beneath_each_of_their_parents(
+    parents: list[tuple[TraceOrigin, int]], ended_at: int, name: str
+) -> None:
+    told = named.__wrapped__(name, Kind.INTERNAL)
+    message = Envelope({}, "zerosum", "1").around([write_siblings(parents, ended_at, told)])
+    spans = ExportTraceServiceRequest.FromString(message).resource_spans[0].scope_spans[0].spans
+    assert len({span.span_id for span in spans}) == len(parents)
+    for span, (parent, began_at) in zip(spans, parents, strict=True):
+        origin = make_origin(parent.trace_id, span.span_id.hex(), 1)
+        alone = Envelope({}, "zerosum", "1").around([write_span(origin, parent.span_id, began_at, ended_at, told)])
+        assert [span] == [*ExportTraceServiceRequest.FromString(alone).resource_spans[0].scope_spans[0].spans]
 
 
 def test_what_is_no_text_spoils_no_message() -> None:

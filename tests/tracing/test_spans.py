@@ -44,10 +44,13 @@ def exchange(path: str = "/x", **scope: Any) -> RequestState:
 def request(tracing: Tracing, path: str = "/x", status: int = 200) -> TraceOrigin | None:
     """The span of a whole request."""
     made = exchange(path)
-    end = tracing.begin_request(made)
+    trace = tracing.begin_request(made)
+    assert trace is not None
+    trace.enter()
     origin = origin_now()
+    trace.leave()
     made.status = status
-    end()
+    trace.end()
     return origin
 
 
@@ -162,6 +165,16 @@ async def test_a_batch_names_so_many_of_its_requests_and_says_how_many_there_wer
         "zerosum.batch.failed_works": 1,
     }
     assert batch.status.code == Status.STATUS_CODE_ERROR
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_of_a_head_that_brings_no_trace_nobody_who_is_not_drawn_is_told(ratio: float) -> None:
+    """Not even its heads are read again."""
+    made = exchange(headers=[PARENT])
+    made.brings_trace = False
+    trace = Tracing("http://127.0.0.1:1", ratio).begin_request(made)
+    assert ((trace is not None), made.is_recorded, made.trace_id != "") == (bool(ratio),) * 3
+    assert made.trace_id != TRACE
 
 
 async def test_what_a_caller_names_itself_cannot_spoil_the_message() -> None:

@@ -15,7 +15,8 @@ HEADER = "traceparent"
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 _NO_VERSION = "ff"
 _FIRST_VERSION = "00"
-_RECORDED = 1
+_RECORDED = "13579bdf"
+"""How the flags end where the lowest of them is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class TraceOrigin:
     @property
     def is_recorded(self) -> bool:
         """Whether somebody collects this trace."""
-        return bool(self.flags & _RECORDED)
+        return self.traceparent[54] in _RECORDED
 
 
 Origins = tuple[TraceOrigin | None, ...]

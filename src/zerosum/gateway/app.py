@@ -37,7 +37,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging, Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.streams import STREAM_SECONDS_MAX, Streams
-from zerosum.gateway.request_state import BeginTrace, RequestState, Scope, Send, begins_trace, standard_headers
+from zerosum.gateway.request_state import BeginTrace, RequestState, Scope, Send, standard_headers, traced
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
     REPORT_EFFORT_MIN,
@@ -159,9 +159,8 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         exchange = RequestState(scope, receive, send, self.standard_headers)
-        begin_trace = begins_trace(self._begin_trace, exchange)
-        end_trace = None if begin_trace is None else begin_trace(exchange)
-        await self.conclude(exchange, self._serve, end_trace)
+        with traced(self._begin_trace, exchange) as end_trace:
+            await self.conclude(exchange, self._serve, end_trace)
 
     async def conclude(
         self,

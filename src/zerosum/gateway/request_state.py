@@ -6,8 +6,9 @@ import functools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.request_guard import Receive
@@ -30,8 +31,21 @@ REST = "zerosum.rest"
 current_request_state: ContextVar[RequestState | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
 
-BeginTrace = Callable[["RequestState"], Callable[[], None] | None]
-"""Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
+
+class RequestTrace(Protocol):
+    """What is told of one request to whoever collects traces."""
+
+    def enter(self) -> None:
+        """What is done from here on is done for this request, until one leaves it in the same context."""
+
+    def leave(self) -> None: ...
+
+    def end(self) -> None:
+        """The request is over, whatever became of it."""
+
+
+BeginTrace = Callable[["RequestState"], RequestTrace | None]
+"""Told of every request as it begins. None: nobody would be told of it, or find anything by it."""
 
 KNOWN_LINES_MAX = 256
 
@@ -61,6 +75,7 @@ class RequestState:
         "began_at",
         "body_is_read",
         "body_is_short",
+        "brings_trace",
         "caller_address",
         "is_charged",
         "is_dispatched",
@@ -98,6 +113,8 @@ class RequestState:
         self.caller_address = ""
         """The same to the last bit."""
         self.template = ""
+        self.brings_trace = True
+        """It may: of a head that is known it is known that it does not."""
         self.trace_id = ""
         self.is_recorded = False
         """There is a span of it, by which its trace can be found."""
@@ -181,6 +198,21 @@ def begins_trace(begin_trace: BeginTrace | None, exchange: RequestState) -> Begi
     if begin_trace is not None or not brings_trace(exchange.scope["headers"]):
         return begin_trace
     return lambda began: carry_trace(began.scope["headers"])
+
+
+@contextmanager
+def traced(begin_trace: BeginTrace | None, exchange: RequestState) -> Iterator[Callable[[], None] | None]:
+    """What is done meanwhile is done for this request. What comes of it ends its trace, once it is over."""
+    begins = begins_trace(begin_trace, exchange)
+    trace = None if begins is None else begins(exchange)
+    if trace is None:
+        yield None
+        return
+    trace.enter()
+    try:
+        yield trace.end
+    finally:
+        trace.leave()
 
 
 def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Headers:

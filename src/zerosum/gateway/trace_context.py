@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextvars import Token
 from dataclasses import dataclass
 
 from zerosum.domain.errors import InternalError
-from zerosum.domain.traces import HEADER, TraceOrigin, current_origins, parse_traceparent
+from zerosum.domain.traces import HEADER, Origins, TraceOrigin, current_origins, parse_traceparent
 from zerosum.services.credentials.api_key_text import API_KEY_PREFIX
 
 STATE_BYTES_MAX = 512
@@ -55,16 +56,29 @@ def brings_trace(headers: Headers) -> bool:
     return any(name == _NAME for name, _ in headers)
 
 
-def carry_trace(headers: Headers) -> Callable[[], None] | None:
-    """Where no traces are collected: what is done for the request is told to be a part of its caller's trace.
+class CarriedTrace:
+    """Where no traces are collected: what is done for the request is told to be a part of its caller's trace."""
 
-    What comes back ends that.
-    """
+    __slots__ = ("_origins", "_outer")
+
+    _outer: Token[Origins]
+
+    def __init__(self, origin: TraceOrigin) -> None:
+        self._origins = (origin,)
+
+    def enter(self) -> None:
+        self._outer = current_origins.set(self._origins)
+
+    def leave(self) -> None:
+        current_origins.reset(self._outer)
+
+    def end(self) -> None:
+        """Nobody is told."""
+
+
+def carry_trace(headers: Headers) -> CarriedTrace | None:
     parent = read_trace_parent(headers)
-    if parent is None:
-        return None
-    outer = current_origins.set((parent.origin,))
-    return lambda: current_origins.reset(outer)
+    return None if parent is None else CarriedTrace(parent.origin)
 
 
 def request_names(request_id: str, headers: Headers) -> dict[str, str]:
@@ -81,6 +95,9 @@ def log_failure(error: InternalError, request_id: str, headers: Headers) -> None
 
 def without_credentials(text: str) -> str:
     """What callers name themselves, an id or an address, may be a key or token by mistake."""
-    if API_KEY_PREFIX in text or _BEGINS_AS_JSON in text:  # hardly ever, and ten times as soon seen
-        return _CREDENTIAL.sub("***", text)
-    return text
+    return _CREDENTIAL.sub("***", text) if may_hold_credentials(text) else text
+
+
+def may_hold_credentials(text: str) -> bool:
+    """Hardly ever, and ten times as soon seen as that there is none."""
+    return API_KEY_PREFIX in text or _BEGINS_AS_JSON in text

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.trace_context import without_credentials
+from zerosum.gateway.trace_context import may_hold_credentials, without_credentials
 
 FIELDS = frozenset(
     {
@@ -56,6 +56,7 @@ ERRORS_MAX = 8
 """Of a chain, from the last to what has caused it."""
 
 OURS = "zerosum."
+_ADDRESS = "://"
 _LOGIN = re.compile(r"(?<=://)[^/\s@]*@")
 """Before the host of an address: a name and a password."""
 
@@ -86,7 +87,12 @@ def tell_errors(_logger: Any, _method: str, event: Event) -> Event:
 def without_secrets(text: str) -> str:
     """The second line: what looks like a key, a token, or a password in an address."""
     text = without_credentials(text)
-    return _LOGIN.sub("***@", text) if "://" in text else text
+    return _LOGIN.sub("***@", text) if _ADDRESS in text else text
+
+
+def may_stand_as_it_is(line: str) -> bool:
+    """Whether `only_allowed` leaves all its texts as they are: a whole line is looked at once, not text by text."""
+    return len(line) <= TEXT_CHARACTERS_MAX and not may_hold_credentials(line) and _ADDRESS not in line
 
 
 def _told(error: BaseException) -> Iterator[str]:

@@ -10,7 +10,7 @@ import orjson
 
 from zerosum.gateway.request_state import current_request_state
 from zerosum.gateway.trace_context import without_credentials
-from zerosum.logs.allowed import FIELDS, Event, only_allowed, tell_errors
+from zerosum.logs.allowed import FIELDS, Event, may_stand_as_it_is, only_allowed, tell_errors
 
 OF_EVERY_LINE = frozenset({"event", "level", "logger", "timestamp", "exception"})
 """These a record has by itself: what is said beside it replaces none of them."""
@@ -39,7 +39,8 @@ class JsonLines(logging.Formatter):
             event["exc_info"] = record.exc_info
             tell_errors(None, "", event)
         event["timestamp"] = self._timestamp(record.created)
-        return _json(only_allowed(None, "", event))
+        line = _json(event)
+        return line if may_stand_as_it_is(line) else _json(only_allowed(None, "", event))
 
     def _timestamp(self, created: float) -> str:
         """ISO 8601 to the microsecond, UTC. Lines of one second share its text."""

@@ -21,7 +21,7 @@ _Key = tuple[str, str, int]
 class RequestTally:
     def __init__(self) -> None:
         self._seen: dict[_Key, Spread] = {}
-        self._exemplars: dict[str, dict[int, Exemplar]] = {}
+        self._exemplars: dict[str, dict[int, tuple[str, float, float]]] = {}
         self._refusals = Counts()
 
     def observe(
@@ -35,7 +35,7 @@ class RequestTally:
         if code:
             self._refusals.add((code,))
         if trace_id:
-            self._exemplars.setdefault(template, {})[place] = Exemplar(trace_id, seconds, now().timestamp())
+            self._exemplars.setdefault(template, {})[place] = (trace_id, seconds, now().timestamp())
 
     def _begun(self, template: str, method: str, status: int) -> Spread:
         key = (template, method if method in METHODS else OTHER, status)
@@ -53,5 +53,5 @@ class RequestTally:
             seconds[(route,)] = seconds[(route,)] + found if (route,) in seconds else found
         for template, exemplars in self._exemplars.items():
             if ((template or NO_ROUTE),) in seconds:
-                seconds[((template or NO_ROUTE),)].exemplars = dict(exemplars)
+                seconds[((template or NO_ROUTE),)].exemplars = {place: Exemplar(*of) for place, of in exemplars.items()}
         return {gateway.REQUESTS: answers, gateway.REQUEST_SECONDS: seconds, gateway.REFUSALS: self._refusals}

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from time import time_ns
 from typing import Any
 
@@ -18,9 +17,8 @@ from zerosum.domain.traces import TraceOrigin
 from zerosum.services.committing.held_up import HeldUp
 from zerosum.services.committing.lane_loop import Carrier
 from zerosum.services.committing.work import Work
-from zerosum.services.spans import Attributes
-from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attributes, with_link, write_span
-from zerosum.tracing.told import Tell, ToldSpan, part_of
+from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attributes, with_link, write_siblings, write_span
+from zerosum.tracing.told import Tell, part_of, written_step
 
 LINKS_MAX = 64
 """A batch carries up to a thousand requests: it names so many of them, and says how many there were."""
@@ -39,19 +37,18 @@ class BatchTracing:
         if not waited:
             yield
             return
-        origins = list(dict.fromkeys([origin for _, origin in waited]))[:LINKS_MAX]
-        sizes = {"zerosum.batch.commands": sum(len(work.commands) for work in works), "zerosum.batch.works": len(works)}
-        batch, began_at = part_of(origins[0]), time_ns()
+        began_at = time_ns()
         waits = _waits(waited, began_at)
+        batch = part_of(waits[0][0])
         outer = _current_batch.set(batch)
         try:
             yield
         finally:
             _current_batch.reset(outer)
-            failed = sum([_has_failed(work) for work in works])
-            if failed:
-                sizes["zerosum.batch.failed_works"] = failed
-            self._tell(_ToldBatch(batch, began_at, time_ns(), sizes, bool(failed), origins, waits))
+            origins = {origin.traceparent: origin for _, origin in waited}
+            written = _written_batch(batch, (began_at, time_ns()), works, [*origins.values()][:LINKS_MAX])
+            of_a_wait = named("committer queue", Kind.INTERNAL) + with_link(batch)
+            self._tell(written + write_siblings(waits, began_at, of_a_wait), 1 + len(waits))
 
     def tell_commit(self, operation: str) -> Callable[[bool], None]:
         """A round trip that commits. Nothing of the statement is told."""
@@ -62,36 +59,23 @@ class BatchTracing:
 
         def end(has_failed: bool) -> None:
             said = {"db.system.name": "postgresql", "db.operation.name": operation}
-            name, origin = f"postgresql {operation}", part_of(batch)
-            self._tell(ToldSpan(name, Kind.CLIENT, origin, batch, began_at, time_ns(), said, has_failed))
+            name, times = f"postgresql {operation}", (began_at, time_ns())
+            self._tell(written_step(name, Kind.CLIENT, part_of(batch), batch, times, said, has_failed=has_failed))
 
         return end
 
 
-@dataclass(slots=True)
-class _ToldBatch:
-    batch: TraceOrigin
-    began_at: int
-    ended_at: int
-    sizes: Attributes
-    has_failed: bool
-    origins: Sequence[TraceOrigin]
-    waits: Sequence[tuple[TraceOrigin, int]]
-    """Who has waited for it, and since when."""
-
-    @property
-    def spans(self) -> int:
-        return 1 + len(self.waits)
-
-    def written(self) -> bytes:
-        links = b"".join([with_link(origin) for origin in self.origins])
-        failure = HAS_FAILED if self.has_failed else b""
-        told = (named("committer batch", Kind.INTERNAL), with_attributes(self.sizes), links, failure)
-        of_a_wait = named("committer queue", Kind.INTERNAL) + with_link(self.batch)
-        waits = [
-            write_span(part_of(origin), origin.span_id, since, self.began_at, of_a_wait) for origin, since in self.waits
-        ]
-        return write_span(self.batch, self.origins[0].span_id, self.began_at, self.ended_at, *told) + b"".join(waits)
+def _written_batch(
+    batch: TraceOrigin, times: tuple[int, int], works: Sequence[Work], origins: Sequence[TraceOrigin]
+) -> bytes:
+    """It lies beneath the first of these, and is linked to all."""
+    sizes = {"zerosum.batch.commands": sum([len(work.commands) for work in works]), "zerosum.batch.works": len(works)}
+    failed = sum([_has_failed(work) for work in works])
+    if failed:
+        sizes["zerosum.batch.failed_works"] = failed
+    links = b"".join([with_link(origin) for origin in origins])
+    told = named("committer batch", Kind.INTERNAL), with_attributes(sizes), links, HAS_FAILED if failed else b""
+    return write_span(batch, origins[0].span_id, *times, *told)
 
 
 def _waits(waited: Sequence[tuple[Work, TraceOrigin]], ended_at: int) -> list[tuple[TraceOrigin, int]]:
@@ -116,7 +100,9 @@ class TracedCarrier:
 
     async def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
         flying = await self._carrier.launch(works)
-        return None if flying is None else self._told(works, flying)
+        if flying is None or not any(work.origins for work in works):
+            return flying
+        return self._told(works, flying)
 
     async def _told(self, works: Sequence[Work], flying: Coroutine[Any, Any, HeldUp]) -> HeldUp:
         with self._tracing.batch(works):

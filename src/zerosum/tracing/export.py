@@ -1,4 +1,4 @@
-"""How spans leave: a thread writes and sends them, by OpenTelemetry's own exporter, and no request waits for it.
+"""How spans leave: a thread sends them, by OpenTelemetry's own exporter, and no request waits for it.
 
 The exporter has nothing to say to the log unless it is told here.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -15,7 +14,6 @@ from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from zerosum.tracing.otlp import Envelope
-from zerosum.tracing.told import Told
 
 PATH = "/v1/traces"
 THREAD = "traces"
@@ -29,9 +27,6 @@ QUEUE_MAX = 8192
 SEND_MAX = 2048
 SEND_EVERY_SECONDS = 2.0
 
-WRITE_AT_ONCE = 64
-"""So many are written before another thread may go on: some tenths of a millisecond."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +37,7 @@ class TraceExporter:
         self.exported = 0
         self._untaken = self._pushed_out = 0
         self._envelope = envelope
-        self._waiting: deque[Told] = deque()
+        self._waiting: deque[tuple[bytes, int]] = deque()
         self._is_due = threading.Event()
         self._is_ending = self._is_closed = self._is_away = False
         self._reason = _Reason()
@@ -59,18 +54,18 @@ class TraceExporter:
         """Spans that the collector did not take, or that waited too long for it."""
         return self._untaken + self._pushed_out
 
-    def tell(self, told: Told) -> None:
-        """Sends it soon. This waits for nobody."""
+    def tell(self, written: bytes, spans: int = 1) -> None:
+        """Sends so many soon. This waits for nobody."""
         waiting = self._waiting
         if len(waiting) >= QUEUE_MAX:
             self._push_out()
-        waiting.append(told)
+        waiting.append((written, spans))
         if len(waiting) == SEND_MAX:
             self._is_due.set()
 
     def _push_out(self) -> None:
         try:
-            self._pushed_out += self._waiting.popleft().spans
+            self._pushed_out += self._waiting.popleft()[1]
         except IndexError:  # The thread has taken all of it meanwhile.
             return
 
@@ -105,13 +100,11 @@ class TraceExporter:
         spans = 0
         while self._waiting and len(written) < SEND_MAX:
             try:
-                told = self._waiting.popleft()
+                told, number = self._waiting.popleft()
             except IndexError:  # It was pushed out meanwhile.
                 break
-            written.append(told.written())
-            spans += told.spans
-            if len(written) % WRITE_AT_ONCE == 0:
-                time.sleep(0)
+            written.append(told)
+            spans += number
         if written:
             self._send(self._envelope.around(written), spans)
 

@@ -10,12 +10,15 @@ import struct
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from functools import lru_cache
+from random import randbytes
 
 from zerosum.domain.traces import TraceOrigin
 
 TEXT_CHARACTERS_MAX = 512
 
 _IDS_AND_TIMES = struct.Struct("<2s16s2s8scQcQ")
+_CHILD = struct.Struct("<2s16s2s8scQcQ2s8s6s")
+"""The same, and its parent."""
 _REMOTE = b"\x85\x01\x00\x03\x00\x00"
 """Flags of a span whose parent may be of another process."""
 HAS_FAILED = b"\x7a\x02\x18\x02"
@@ -23,6 +26,7 @@ HAS_FAILED = b"\x7a\x02\x18\x02"
 
 _ONE_BYTE = [bytes((number,)) for number in range(0x80)]
 _KEYS_KNOWN_MAX = 256
+_HEADS_KNOWN_MAX = 1024
 
 
 class Kind(IntEnum):
@@ -44,13 +48,41 @@ def write_span(origin: TraceOrigin, parent: str, started_at: int, ended_at: int,
     return _field(b"\x12", b"".join((fixed, above, *told)))
 
 
+def write_siblings(parents: Iterable[tuple[TraceOrigin, int]], ended_at: int, told: bytes) -> bytes:
+    """A span beneath each of these, begun at the time beside it: all else is told of all alike.
+
+    One by one they would cost three times as much, and in a batch there are many.
+    """
+    begin = b"\x12" + _varint(_CHILD.size + len(told))
+    pack = _CHILD.pack
+    each: list[bytes] = []
+    for parent, started_at in parents:
+        text = parent.traceparent
+        own = randbytes(8)  # noqa: S311 - nobody gains by guessing it
+        each += begin, pack(
+            b"\x0a\x10", bytes.fromhex(text[3:35]), b"\x12\x08", own, b"\x39", started_at, b"\x41", ended_at,
+            b"\x22\x08", bytes.fromhex(text[36:52]), _REMOTE,
+        ), told  # fmt: skip
+    return b"".join(each)
+
+
 @lru_cache(_KEYS_KNOWN_MAX)
 def named(name: str, kind: Kind) -> bytes:
     return _field(b"\x2a", _utf8(name)) + bytes((0x30, kind))
 
 
 def with_attribute(key: str, value: str | int) -> bytes:
-    return _field(b"\x4a", _pair(key, value))
+    if isinstance(value, int):
+        return _field(b"\x4a", _pair(key, value))
+    text = _utf8(value)
+    return _before_text(key, len(text)) + text
+
+
+@lru_cache(_HEADS_KNOWN_MAX)
+def _before_text(key: str, length: int) -> bytes:
+    """What stands before a value of so many bytes: ids, of which there is one in each span, have all the same."""
+    whole = _field(b"\x4a", _known_key(key) + _field(b"\x12", _field(b"\x0a", bytes(length))))
+    return whole[: len(whole) - length]
 
 
 def with_attributes(attributes: Mapping[str, str | int]) -> bytes:
@@ -64,7 +96,7 @@ def with_state(state: str) -> bytes:
 
 def with_link(origin: TraceOrigin) -> bytes:
     text = origin.traceparent
-    return b"\x6a\x21\x0a\x10%b\x12\x08%b\x35\x00\x03\x00\x00" % (bytes.fromhex(text[3:35]), bytes.fromhex(text[36:52]))
+    return bytes.fromhex(f"6a210a10{text[3:35]}1208{text[36:52]}3500030000")  # Twice as soon made as of two ids.
 
 
 class Envelope:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextvars import Token
 from functools import lru_cache
 from time import time_ns
 
-from zerosum.domain.traces import TraceOrigin, current_origins
-from zerosum.gateway.request_state import RequestState, current_request_state
+from zerosum.domain.traces import Origins, TraceOrigin, current_origins
+from zerosum.gateway.request_state import RequestState, RequestTrace, current_request_state
 from zerosum.gateway.trace_context import TraceParent, read_trace_parent, without_credentials
 from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attribute, with_attributes, with_state, write_span
 from zerosum.tracing.spans import Tracing
-from zerosum.tracing.told import beginning, part_of
+from zerosum.tracing.told import Tell, beginning, part_of
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 OTHER_METHOD = "_OTHER"
@@ -28,65 +27,71 @@ _FACTS_KNOWN_MAX = 1024
 class RequestTracing(Tracing):
     """Of a process that is called over HTTP."""
 
-    def begin_request(self, exchange: RequestState) -> Callable[[], None]:
-        """The request's span. What comes back ends it."""
-        parent = read_trace_parent(exchange.scope["headers"])
-        above = None if parent is None else parent.origin
-        is_recorded = self.is_drawn() if above is None else above.is_recorded
-        # What is not recorded is still told to be a part of its caller's trace, and of no other.
-        origin = above if not is_recorded else beginning() if above is None else part_of(above)
-        exchange.trace_id = "" if origin is None else origin.trace_id
-        exchange.is_recorded = is_recorded
-        outer, outer_origins = current_request_state.set(exchange), current_origins.set((origin,) if origin else ())
-        began_at = time_ns()
+    def begin_request(self, exchange: RequestState) -> RequestTrace | None:
+        """The request's span, where it is recorded."""
+        parent = read_trace_parent(exchange.scope["headers"]) if exchange.brings_trace else None
+        if parent is None:
+            if self.is_drawn():
+                return self._told(exchange, beginning(), None)
+            return _UntoldRequest(exchange, None) if exchange.brings_trace else None
+        if parent.origin.is_recorded:
+            return self._told(exchange, part_of(parent.origin), parent)
+        # It is still told to be a part of its caller's trace, and of no other.
+        exchange.trace_id = parent.origin.trace_id
+        return _UntoldRequest(exchange, parent.origin)
 
-        def end() -> None:
-            current_request_state.reset(outer)
-            current_origins.reset(outer_origins)
-            if is_recorded and origin is not None:
-                self.exporter.tell(_told(exchange, origin, parent, began_at))
-
-        return end
+    def _told(self, exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None) -> RequestTrace:
+        exchange.trace_id, exchange.is_recorded = origin.trace_id, True
+        return _ToldRequest(exchange, origin, parent, self.exporter.tell)
 
 
-@dataclass(slots=True)
-class _ToldRequest:
-    origin: TraceOrigin
-    parent: TraceParent | None
-    began_at: int
-    ended_at: int
-    method: str
-    scheme: str
-    template: str
-    path: str
-    request_id: str
-    status: int
+class _UntoldRequest:
+    """One that nobody collects. What is logged meanwhile names it all the same."""
 
-    spans = 1
+    __slots__ = ("_exchange", "_origins", "_outer", "_outer_origins")
 
-    def written(self) -> bytes:
-        """By the semantic conventions for HTTP servers, and the request's id."""
-        route = self.template.replace(":path}", "}")
-        path = with_attribute("url.path", _shown_path(route, self.path)) if route else b""
-        above, state = ("", "") if self.parent is None else (self.parent.origin.span_id, self.parent.state)
-        return write_span(
-            self.origin,
-            above,
-            self.began_at,
-            self.ended_at,
-            _facts(self.method, self.scheme, route, self.status),
-            path,
-            with_attribute("zerosum.request_id", without_credentials(self.request_id)),
-            with_state(state),
-        )
+    _outer: Token[RequestState | None]
+    _outer_origins: Token[Origins]
+
+    def __init__(self, exchange: RequestState, origin: TraceOrigin | None) -> None:
+        self._exchange = exchange
+        self._origins = () if origin is None else (origin,)
+
+    def enter(self) -> None:
+        self._outer = current_request_state.set(self._exchange)
+        self._outer_origins = current_origins.set(self._origins)
+
+    def leave(self) -> None:
+        current_origins.reset(self._outer_origins)
+        current_request_state.reset(self._outer)
+
+    def end(self) -> None:
+        """Nobody is told."""
 
 
-def _told(exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None, began_at: int) -> _ToldRequest:
+class _ToldRequest(_UntoldRequest):
+    __slots__ = ("_began_at", "_origin", "_parent", "_tell")
+
+    def __init__(self, exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None, tell: Tell) -> None:
+        super().__init__(exchange, origin)
+        self._origin = origin
+        self._parent = parent
+        self._tell = tell
+        self._began_at = time_ns()
+
+    def end(self) -> None:
+        self._tell(_written(self._exchange, self._origin, self._parent, self._began_at))
+
+
+def _written(exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None, began_at: int) -> bytes:
+    """By the semantic conventions for HTTP servers, and the request's id."""
     scope = exchange.scope
-    return _ToldRequest(
-        origin, parent, began_at, time_ns(), scope["method"], scope.get("scheme", "http"), exchange.template,
-        exchange.path, exchange.request_id, exchange.status,
-    )  # fmt: skip
+    route = exchange.template.replace(":path}", "}")
+    facts = _facts(scope["method"], scope.get("scheme", "http"), route, exchange.status)
+    path = with_attribute("url.path", _shown_path(route, exchange.path)) if "{" in route else b""
+    request_id = with_attribute("zerosum.request_id", without_credentials(exchange.request_id))
+    above, state = ("", b"") if parent is None else (parent.origin.span_id, with_state(parent.state))
+    return write_span(origin, above, began_at, time_ns(), facts, path, request_id, state)
 
 
 @lru_cache(_FACTS_KNOWN_MAX)
@@ -97,6 +102,8 @@ def _facts(method: str, scheme: str, route: str, status: int) -> bytes:
     told: dict[str, str | int] = {"http.request.method": known, "url.scheme": scheme}
     if route:
         told["http.route"] = route
+        if "{" not in route:
+            told["url.path"] = route
     if status:
         told["http.response.status_code"] = status
     has_failed = not status or status >= 500
@@ -107,8 +114,6 @@ def _facts(method: str, scheme: str, route: str, status: int) -> bytes:
 
 
 def _shown_path(route: str, path: str) -> str:
-    if "{" not in route:
-        return route
     parts, given = route.split("/"), path.split("/")
     if len(parts) != len(given):
         return route

@@ -21,7 +21,7 @@ from zerosum.services.spans import NO_SPANS, NOTHING_MORE, Attributes, Step, Ste
 from zerosum.tracing.batches import BatchTracing, TracedCarrier
 from zerosum.tracing.export import TraceExporter
 from zerosum.tracing.otlp import Envelope, Kind
-from zerosum.tracing.told import Tell, ToldSpan, beginning, part_of
+from zerosum.tracing.told import Tell, beginning, part_of, written_step
 
 FLUSH_SECONDS_MAX = 1.0
 """How long the end of a process waits for the collector to take its last spans."""
@@ -129,4 +129,5 @@ class _Step:
         if error is not None:
             told["error.type"] = error
         times = self._began_at, time_ns()
-        self._tell(ToldSpan(self._name, self._kind, self.origin, self._parent, *times, told, error is not None))
+        has_failed = error is not None
+        self._tell(written_step(self._name, self._kind, self.origin, self._parent, times, told, has_failed=has_failed))

@@ -15,6 +15,7 @@ from zerosum.gateway.guards.request_guard import HEADER_BYTES_MAX
 from zerosum.gateway.limits.client_address import counted_as
 from zerosum.gateway.request_state import BeginTrace
 from zerosum.gateway.routing import BodyKind, Call, Policy
+from zerosum.gateway.trace_context import brings_trace
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -60,6 +61,7 @@ class KnownHead:
         "address",
         "authorization",
         "begin_trace",
+        "brings_trace",
         "counted_address",
         "policy",
         "subject",
@@ -80,6 +82,7 @@ class KnownHead:
         self.address, self.subject = call.address, call.certificate_subject
         self.counted_address = counted_as(call.address)
         self.begin_trace = begin_trace
+        self.brings_trace = brings_trace(self._headers)
 
     @classmethod
     def of(

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from zerosum.domain.errors import DomainError, Overloaded
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.limits.charging import Leased
-from zerosum.gateway.request_state import BeginTrace, RequestState
+from zerosum.gateway.request_state import BeginTrace, RequestState, RequestTrace, current_request_state
 from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy
 from zerosum.gateway.trace_context import request_names
 
@@ -40,12 +40,11 @@ class Journey:
         "_begin_trace",
         "_begun",
         "_call",
-        "_context",
         "_cycle",
-        "_end_trace",
         "_exchange",
         "_policy",
         "_start_task",
+        "_trace",
         "_way",
     )
 
@@ -68,8 +67,7 @@ class Journey:
         self._policy = policy
         self._call = call
         self._begin_trace = begin_trace
-        self._context: contextvars.Context | None = None
-        self._end_trace: EndTrace | None = None
+        self._trace: RequestTrace | None = None
 
     def begin(self) -> bool:
         """Whether it is being carried out. If not, nothing has happened: the request goes the ordinary way."""
@@ -131,12 +129,14 @@ class Journey:
             call.content = parse_json(call.body, policy.values_max)
         if policy.express is None:
             return None
-        if self._begin_trace is None:
+        trace = self._trace = None if self._begin_trace is None else self._begin_trace(self._exchange)
+        if trace is None:
             return policy.express(call)
-        # What is done for this request finds its trace in a context of its own, as it would in a task.
-        self._context = contextvars.Context()
-        self._end_trace = self._context.run(self._begin_trace, self._exchange)
-        return self._context.run(policy.express, call)
+        trace.enter()
+        try:
+            return policy.express(call)
+        finally:
+            trace.leave()
 
     def _on_outcome(self, _: asyncio.Future[Any]) -> None:
         try:
@@ -144,29 +144,32 @@ class Journey:
         except Exception:
             answer = None  # It will fail again where failures are answered and told.
         if answer is None or not (self._exchange.answer_at_once(answer) or self._cycle.disconnected):
-            self._in_context(self._start_task, self._cycle, self._conclude)
+            self._start_concluding()
             return
         self._way.surroundings.admission.leave()
-        if self._end_trace is not None:
-            self._in_context(self._end_trace)
+        if self._trace is not None:
+            self._trace.end()
         self._way.surroundings.observe(self._exchange)
+
+    def _start_concluding(self) -> None:
+        """In a task; where requests are traced, in a context by which whatever is done or logged finds this one."""
+        if self._begin_trace is None:
+            self._start_task(self._cycle, self._conclude)
+            return
+        context = contextvars.Context()
+        if self._trace is None:
+            context.run(current_request_state.set, self._exchange)
+        else:
+            context.run(self._trace.enter)
+        context.run(self._start_task, self._cycle, self._conclude)
 
     async def _conclude(self, *_: Any) -> None:
         """What is refused, replayed, or cannot leave in one write: by the gateway, in a task."""
-        await self._way.surroundings.conclude(self._exchange, self._serve, self._end)
+        end_trace = None if self._trace is None else self._trace.end
+        await self._way.surroundings.conclude(self._exchange, self._serve, end_trace)
 
     async def _serve(self, exchange: RequestState) -> None:
         try:
             await exchange.answer(await self._begun.answer())
         finally:
             self._way.surroundings.admission.leave()
-
-    def _end(self) -> None:
-        if self._end_trace is not None:
-            self._in_context(self._end_trace)
-
-    def _in_context(self, call: Callable[..., None], *arguments: Any) -> None:
-        if self._context is None:
-            call(*arguments)
-        else:
-            self._context.run(call, *arguments)

@@ -111,7 +111,7 @@ class ExpressWay:
         scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
         exchange = RequestState(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
         exchange.request_id = around.judge.new_request_id()
-        exchange.template = policy.template
+        exchange.template, exchange.brings_trace = policy.template, known.brings_trace
         exchange.caller_address, exchange.address = known.address, known.counted_address
         call = Call(exchange.request_id, exchange.path, b"")
         call.address, call.certificate_subject = known.address, known.subject
