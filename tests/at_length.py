@@ -1,0 +1,23 @@
+"""How much of what is much alike is tried: a few with each change, and all of it by `make test-long`.
+
+Only where many cases go through the same lines, so that a fault in these shows in each of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+AT_LENGTH = "TESTS_AT_LENGTH" in os.environ
+
+Case = TypeVar("Case")
+
+
+def some(cases: Iterable[Case], one_in: int) -> list[Case]:
+    """The first, and every so manieth behind it."""
+    return list(cases)[:: 1 if AT_LENGTH else one_in]
+
+
+def as_many_as(few: int, *, at_length: int) -> int:
+    return at_length if AT_LENGTH else few
