@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.at_length import AT_LENGTH, is_left_out
 from tests.sharing_out import FileByFile, longest_first
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database, make_engine
@@ -139,6 +140,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not AT_LENGTH:
+        left_out = [item for item in items if is_left_out(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not is_left_out(item)]
     if hasattr(config, "workerinput"):
         longest_first(items)
 
