@@ -13,7 +13,6 @@ from uuid import UUID
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tests.at_length import as_many_as
 from tests.domain.builders import CURRENCIES, LEDGER, NOON, account_id, uuid_of
 from tests.domain.model import Line, ModelAccount, ModelBook, imbalances, written
 from zerosum.domain.errors import DomainError
@@ -36,7 +35,7 @@ from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.money import Money
 
 PROPERTY = settings(
-    max_examples=as_many_as(50, at_length=100),
+    max_examples=100,
     deadline=None,
     derandomize=True,  # the same examples in every run: a failure is never somebody else's
     database=None,

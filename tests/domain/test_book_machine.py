@@ -17,7 +17,6 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.at_length import as_many_as
 from tests.domain.builders import NOON, account_id, photograph
 from tests.domain.chain_verifier import breaks
 from tests.domain.model import Line, ModelAccount, written
@@ -137,7 +136,7 @@ class BookMachine(RuleBasedStateMachine):
 
 TestBookMachine = BookMachine.TestCase
 TestBookMachine.settings = settings(
-    max_examples=as_many_as(60, at_length=120),
+    max_examples=120,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

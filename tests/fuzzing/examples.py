@@ -6,12 +6,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-from tests.at_length import as_many_as
-
 ASKED = int(os.environ.get("ZEROSUM_FUZZ_EXAMPLES", "0"))
 
 OFTEN = settings(
-    max_examples=ASKED or as_many_as(100, at_length=200),
+    max_examples=ASKED or 200,
     derandomize=not ASKED,
     database=None,
     deadline=None,
