@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.at_length import AT_LENGTH, as_many_as
+from tests.at_length import AT_LENGTH
 from tests.conftest import TestDatabase
 from tests.db.histories import BEGINNING, MICROSECOND, History, Shape, write
 from tests.db.servers import Connection, connected
@@ -23,7 +23,7 @@ from zerosum.db.queries.account_history import LINES_MAX, standings
 from zerosum.db.queries.balances import Instant, currency_totals, totals_at, trial_balance_lines
 from zerosum.db.queries.checkpoints import BLOCK, find_unsealed_accounts, make_checkpoints
 
-EXAMPLES = as_many_as(15, at_length=30)
+EXAMPLES = 30
 SIZES = (0, 1, 2, 30, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 7, 16 * BLOCK, 17 * BLOCK + 9)
 GRAINS = (timedelta(0), MICROSECOND, timedelta(seconds=1), timedelta(hours=7))
 
