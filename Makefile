@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry looking bench-nights bench-streams bench-verify restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
+.PHONY: help install install-dev run test test-long check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry looking bench-nights bench-streams bench-verify restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -26,6 +26,9 @@ run: .venv/.installed  ## serve: private PostgreSQL and Redis, migrations, a dem
 
 test: .venv/.installed-dev  ## run the whole test suite (ARGS="-k payments" narrows it)
 	@exec .venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
+
+test-long: .venv/.installed-dev  ## the suite with all cases of what is much alike, and more of what is made up (25 minutes)
+	@exec env TESTS_AT_LENGTH=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 check: .venv/.installed-dev format-check lint types imports test  ## everything that must hold before a commit
 

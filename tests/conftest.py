@@ -9,14 +9,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
 
+from tests.at_length import AT_LENGTH, is_left_out
 from tests.sharing_out import FileByFile, longest_first
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database, make_engine
@@ -26,6 +28,8 @@ from zerosum.db.schema.migrations import migrate
 from zerosum.db.schema.provisioning import OWNER_ROLE, SERVICE_ROLE, provision
 from zerosum.domain.identifiers import LedgerId
 from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, find_valkey
+
+Made = TypeVar("Made")
 
 TEMPLATE = "zerosum_template"
 CLONE_ATTEMPTS_MAX = 50
@@ -139,6 +143,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not AT_LENGTH:
+        left_out = [item for item in items if is_left_out(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not is_left_out(item)]
     if hasattr(config, "workerinput"):
         longest_first(items)
 
@@ -200,6 +208,27 @@ async def database(test_database: TestDatabase) -> AsyncIterator[Database]:
     opened = Database(make_engine(test_database.service_dsn, pool_size=10, idle_timeout=IDLE_TIMEOUT))
     yield opened
     await opened.close()
+
+
+class Once:
+    """What a process of the tests has one of, though the fixture that makes it is another wherever it is imported."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._made: dict[str, Any] = {}
+
+    async def enter(self, name: str, make: Callable[[], AbstractAsyncContextManager[Made]]) -> Made:
+        if name not in self._made:
+            self._made[name] = await self._stack.enter_async_context(make())
+        made: Made = self._made[name]
+        return made
+
+
+@pytest.fixture(scope="session")
+async def once(database: Database) -> AsyncIterator[Once]:
+    """Ends all of it before the database is gone."""
+    async with AsyncExitStack() as stack:
+        yield Once(stack)
 
 
 @pytest.fixture

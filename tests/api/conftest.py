@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.api.serving import served
-from tests.conftest import Servers, TestDatabase
+from tests.conftest import Once, Servers, TestDatabase
 from zerosum.config import Settings, load_settings
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import ALL_SCOPES
@@ -48,34 +48,36 @@ def service_settings(test_database: TestDatabase, servers: Servers, **overrides:
     )
 
 
-@pytest.fixture(scope="session")
-async def service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
-    running = Service(service_settings(test_database, servers))
+@asynccontextmanager
+async def _running(settings: Settings) -> AsyncIterator[Service]:
+    running = Service(settings)
     await running.start()
     yield running
     await running.stop()
 
 
 @pytest.fixture(scope="session")
-async def framework_service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
+async def service(once: Once, test_database: TestDatabase, servers: Servers) -> Service:
+    """The same for all folders that import it: each takes half a second to start, and looks around meanwhile."""
+    return await once.enter("service", lambda: _running(service_settings(test_database, servers)))
+
+
+@pytest.fixture(scope="session")
+async def framework_service(once: Once, test_database: TestDatabase, servers: Servers) -> Service:
     """The same service with every call going through the web framework."""
-    running = Service(service_settings(test_database, servers, lean_routes=False))
-    await running.start()
-    yield running
-    await running.stop()
+    settings = service_settings(test_database, servers, lean_routes=False)
+    return await once.enter("framework service", lambda: _running(settings))
 
 
 @pytest.fixture(scope="session")
-async def service_port(service: Service) -> AsyncIterator[int]:
+async def service_port(once: Once, service: Service) -> int:
     """One listener for all: a server of each test's own takes a tenth of a second to notice that it is to stop."""
-    async with served(service) as port:
-        yield port
+    return await once.enter("service port", lambda: served(service))
 
 
 @pytest.fixture(scope="session")
-async def framework_port(framework_service: Service) -> AsyncIterator[int]:
-    async with served(framework_service) as port:
-        yield port
+async def framework_port(once: Once, framework_service: Service) -> int:
+    return await once.enter("framework port", lambda: served(framework_service))
 
 
 @dataclass

@@ -1,16 +1,18 @@
-"""Read by Schemathesis (`hooks` in its settings): of what its coverage phase makes of an operation, every third.
+"""Read by Schemathesis (`hooks` in its settings): of what its coverage phase makes of an operation, every seventh.
 
-Each operation and each kind of case is still tried, of so many; the campaign tries them all.
+Each operation and each kind of case is still tried, of so many; every third at length, and the campaign tries them all.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
 
 import schemathesis
 
-ONE_OF = 3
+# Read by a Python that knows nothing of `tests.at_length`.
+ONE_OF = 3 if "TESTS_AT_LENGTH" in os.environ else 7
 
 _seen: Counter[str] = Counter()
 

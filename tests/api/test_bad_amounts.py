@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import check_problem, refused
+from tests.at_length import some
 
 TIMES_MAX = 10
 """What a monstrous amount may cost, in times of a short one that is refused alike. Making its digits costs more."""
@@ -214,20 +216,24 @@ async def test_a_limit_may_be_zero_or_less_or_null(client: Client, text: str) ->
         assert answer.status_code == 201, answer.text
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+MONSTERS = [
+    '"1E+1000000"',
+    '"1e999999999999999999"',
+    '"' + "9" * 5000 + '"',
+    '"' + "9" * 30_000 + '"',
+    "9" * 4000,
+    '"0.' + "0" * 30_000 + '1"',
+    '"' + " " * 30_000 + '1"',
+    '"' + "١" * 10_000 + '"',
+]
+MONSTERS_ONE_IN = 3
+"""No divisor of their number, so that each comes at some place, and each place sees some."""
+
+
 @pytest.mark.parametrize(
-    "text",
-    [
-        '"1E+1000000"',
-        '"1e999999999999999999"',
-        '"' + "9" * 5000 + '"',
-        '"' + "9" * 30_000 + '"',
-        "9" * 4000,
-        '"0.' + "0" * 30_000 + '1"',
-        '"' + " " * 30_000 + '1"',
-        '"' + "١" * 10_000 + '"',
-    ],
-    ids=lambda text: text[:12],
+    ("place", "text"),
+    some(product(PLACES, MONSTERS), MONSTERS_ONE_IN),
+    ids=lambda one: one.name if isinstance(one, Place) else one[:12],
 )
 async def test_a_monstrous_amount_costs_no_time(books: Client, place: Place, text: str) -> None:
     plain, spent = [], []

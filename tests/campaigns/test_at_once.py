@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from tests.at_length import as_many_as
 from tests.campaigns.installation import Installation, installed
 from tests.campaigns.wire import Answer, CutOff, Wire
 from tests.cli.command import zerosum
@@ -21,6 +22,7 @@ from tests.committer.ground import assert_books_are_right, transactions_left_ope
 
 CLIENTS = 64
 ACCOUNTS = 20
+MANY_UNITS = as_many_as(200, at_length=1_000)
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _numbers = count(1)
@@ -95,7 +97,7 @@ async def _with_a_new_counterpart(wire: Wire, units: int) -> tuple[str, dict[str
 
 
 @pytest.mark.parametrize("prepare", [_funded, _brand_new, _with_a_new_counterpart])
-@pytest.mark.parametrize("units", [1, 7, 1000])
+@pytest.mark.parametrize("units", [1, 7, MANY_UNITS])
 async def test_64_clients_drain_an_account_of_n_units_by_exactly_n_payments(
     running: Installation, superuser: Superuser, wires: list[Wire], units: int, prepare: Any
 ) -> None:
@@ -130,7 +132,7 @@ async def test_50_clients_with_one_key_make_one_payment(
     clients = wires[:50]
     for wire in clients:
         await wire.connect()
-    rounds = 20
+    rounds = as_many_as(8, at_length=20)
 
     async def pay(wire: Wire, key: str) -> tuple[Answer, bool]:
         answer = await wire.pay(payer, payee, "5.00", key)
@@ -186,7 +188,7 @@ async def transfers_in_adversarial_order(
 async def test_transfers_in_adversarial_order_neither_deadlock_nor_drift(
     running: Installation, superuser: Superuser, wires: list[Wire]
 ) -> None:
-    await transfers_in_adversarial_order(running, superuser, wires, 4_000)
+    await transfers_in_adversarial_order(running, superuser, wires, as_many_as(1_500, at_length=4_000))
 
 
 @pytest.mark.campaign

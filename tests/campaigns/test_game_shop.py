@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.at_length import as_many_as
 from tests.campaigns.installation import Installation, installed
 from tests.cli.command import zerosum
 from tests.cli.warm_start import Process, start_in_background
@@ -106,7 +107,7 @@ async def until(is_so: Callable[[], bool], seconds: float) -> None:
 
 
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("orders", [600, pytest.param(100_000, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("orders", [as_many_as(300, at_length=600), pytest.param(100_000, marks=pytest.mark.campaign)])
 async def test_the_books_and_the_receiver_agree_with_the_game(orders: int, broker: Broker) -> None:
     game = Game(int(os.environ.get("ORDERS", orders)))
     seconds_max = 120 + len(game.orders) / 50

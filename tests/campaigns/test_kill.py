@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.at_length import as_many_as
 from tests.campaigns.installation import Installation, installed
 from tests.campaigns.record import Campaign, prepared_accounts
 from tests.committer.ground import transactions_left_open
@@ -21,6 +22,8 @@ BACKENDS = """
 select pid from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
 """
+
+KILLS = as_many_as(2, at_length=4)
 
 one_or_two = pytest.mark.parametrize("processes", [1, 2])
 """One that is alone goes from memory, two batches at a time; two read under their locks what the other has changed."""
@@ -95,7 +98,7 @@ async def test_killed_api_processes_lose_and_double_nothing(processes: int) -> N
     with installed("--workers", str(processes), is_warm=True) as installation:
         # While the only one is away nobody pays.
         await _under_load(
-            installation, lambda: _kill_api_workers(installation, 4, processes), 10 if processes == 1 else 100
+            installation, lambda: _kill_api_workers(installation, KILLS, processes), 10 if processes == 1 else 100
         )
 
 

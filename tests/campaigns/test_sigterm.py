@@ -204,7 +204,7 @@ async def test_5_services_that_are_told_to_stop() -> None:
 
 def test_who_follows_the_feed_is_let_go_at_once() -> None:
     """An answer that would go on for half an hour holds up no end."""
-    with installed("--workers", "1") as installation:
+    with installed("--workers", "1", is_warm=True) as installation:
         headers = {**installation.headers, "accept": "text/event-stream"}
         url = f"{installation.base_url}/v1/events?after=latest"
         with httpx.stream("GET", url, headers=headers, timeout=20, trust_env=False) as answer:

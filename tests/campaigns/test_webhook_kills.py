@@ -92,7 +92,7 @@ def judge(receiver: Receiver, told: list[dict[str, Any]]) -> int:
 async def test_a_killed_worker_loses_no_event(kills: int) -> None:
     generator = random.Random(7)
     environment = {"ZEROSUM_WEBHOOK_ALLOW_PRIVATE": "true"}
-    with installed("--workers", "1", environment=environment) as installation:
+    with installed("--workers", "1", environment=environment, is_warm=kills == 1) as installation:
         async with (
             receiving(seconds=0.2) as receiver,
             httpx.AsyncClient(base_url=installation.base_url, headers=installation.headers, timeout=30) as client,

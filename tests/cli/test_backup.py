@@ -59,7 +59,7 @@ async def drill() -> AsyncIterator[Drill]:
         for made in ("backups", "kept"):
             (folder / made).mkdir(mode=0o700)
         environment = {"ZEROSUM_BACKUP_DIR": str(folder / "backups")}
-        with installed("--workers", "1", environment=environment, is_new=True) as running:
+        with installed("--workers", "1", environment=environment, is_warm=True, is_new=True) as running:
             yield await _happened(folder, running)
 
 

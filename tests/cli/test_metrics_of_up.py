@@ -26,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("up")
 @pytest.fixture(scope="module")
 def page() -> Iterator[str]:
     """After a payment, the same again, and one that is refused; with what the worker has read."""
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         _pay(installation)
         _ingest(installation)
         ends_at = time.monotonic() + TOLD_SECONDS_MAX

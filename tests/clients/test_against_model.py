@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.at_length import as_many_as
 from tests.clients.naive_model import naive
 from tests.clients.running import ENGINES, run
 from zerosum.ingest.client_files.choices import Order
 
-EXAMPLES = 500
+EXAMPLES = as_many_as(150, at_length=500)
+EXAMPLES_OF_SEVERAL_INPUTS = as_many_as(100, at_length=300)
 CAMPAIGN_EXAMPLES = 5_000
 TYPES = ("deposit", "withdrawal", "dispute", "resolve", "chargeback")
 ODD_FIELDS = ("", "-1", "1e3", "1_000", "x", "٣", "65536", "4294967296", "0.00001", "0", "00", "Deposit", "1 2", '5"')
@@ -136,7 +138,7 @@ def agree(file: File, block_bytes: int, refuse_negative_total: bool) -> None:
     assert results[0].reasons == results[1].reasons
 
 
-@settings(_settings, max_examples=300)
+@settings(_settings, max_examples=EXAMPLES_OF_SEVERAL_INPUTS)
 @given(file=files(), cuts=st.lists(st.integers(0, 25), max_size=3), engine=st.sampled_from(ENGINES))
 def test_any_split_into_several_inputs_comes_to_the_same_as_the_whole(file: File, cuts: list[int], engine: str) -> None:
     bounds = [0, *sorted(cuts), len(file.rows)]
@@ -156,7 +158,7 @@ def groups(draw: st.DrawFn) -> list[tuple[int, list[str]]]:
     return made
 
 
-@settings(_settings, max_examples=300)
+@settings(_settings, max_examples=EXAMPLES_OF_SEVERAL_INPUTS)
 @given(groups=groups(), engine=st.sampled_from(ENGINES))
 def test_inputs_merged_by_tx_come_to_the_same_as_the_file_they_were_cut_from(
     groups: list[tuple[int, list[str]]], engine: str

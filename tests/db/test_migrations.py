@@ -13,8 +13,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import zerosum
+from tests.at_length import AT_LENGTH
 from tests.conftest import Servers
 from tests.db.catalogue import describe
+from tests.db.conftest import NEWEST, OLDEST
 from tests.db.rows import insert_plain_row
 from tests.db.servers import connected, described_database, empty_database, migrated_database
 from zerosum.db.schema.migrations import HEAD, current_revision, migrate, script_folder
@@ -56,9 +58,11 @@ def test_revisions_are_numbered_in_their_order() -> None:
     assert len({len(revision) for revision in REVISIONS}) == 1
 
 
+@pytest.mark.parametrize("any_server", [NEWEST, OLDEST] if AT_LENGTH else [NEWEST], indirect=True)
 async def test_every_revision_can_be_taken_back_while_the_books_are_empty_and_made_again(
     any_server: Servers, worker_id: str
 ) -> None:
+    """On the oldest server all of them are made with each change, and taken back at length."""
     async with empty_database(any_server, f"zerosum_steps_{worker_id}") as dsn, connected(dsn) as connection:
         await migrate(dsn, role=OWNER_ROLE)
         newest = await describe(connection)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.at_length import AT_LENGTH
 from tests.conftest import TestDatabase
 from tests.db.histories import BEGINNING, MICROSECOND, History, Shape, write
 from tests.db.servers import Connection, connected
@@ -85,7 +86,7 @@ async def test_any_history_at_any_instant(
     await must_stand_as_it_did(database, history, sorted(history.instants(6)))
 
 
-@pytest.mark.parametrize("dated", [0.001, 1.0])
+@pytest.mark.parametrize("dated", [0.001, 1.0] if AT_LENGTH else [0.001])
 async def test_a_long_history_that_is_sealed_in_blocks_of_blocks(
     database: Database, superuser: Connection, dated: float
 ) -> None:

@@ -28,7 +28,6 @@ from tests.ingest.ground import deposit
 ACCOUNTS = 20
 LEASE_SECONDS = 2.0
 SETTLED_SECONDS_MAX = 600.0
-SENT_AT_ONCE = 20
 SENDING_PAUSE_SECONDS = 0.2
 WAITING_MAX = 1_000
 """So that there is something to do all the time, and not too much."""
@@ -39,6 +38,7 @@ _storms = count(1)
 class Storm(Weather):
     """Two consumers of one topic, and more for a while."""
 
+    sent_at_once = 20
     zombie_seconds = 13.0
     hanging_seconds = 15.0
     returned_seconds = (1.0, 5.0)
@@ -69,7 +69,7 @@ class Storm(Weather):
         effects = 0
         while effects < messages or not enough.is_set():
             some: list[tuple[Any, str]] = []
-            while len(some) < SENT_AT_ONCE:
+            while len(some) < self.sent_at_once:
                 some += self._next_message()
                 effects += 1
             await self._send(some)
@@ -187,8 +187,10 @@ async def weathered(
     messages: int,
     acts: Mapping[str, int],
     server: BrokerServer | None = None,
+    sent_at_once: int = Storm.sent_at_once,
 ) -> None:
     storm = Storm(installation, broker, seed=messages, server=server)
+    storm.sent_at_once = sent_at_once
     enough = asyncio.Event()
     begun = time.monotonic()
     try:

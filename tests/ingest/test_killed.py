@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.at_length import as_many_as
 from tests.campaigns.installation import Installation, installed
 from tests.cli.command import zerosum
 from tests.ingest.brokers import Broker
@@ -31,7 +32,8 @@ def installation() -> Iterator[Installation]:
 async def test_two_consumers_killed_and_stopped_in_the_middle_lose_nothing_and_do_nothing_twice(
     installation: Installation, broker: Broker
 ) -> None:
-    await weathered(installation, broker, 500, {"kill": 3, "stop": 1, "join": 1})
+    acts = {"kill": as_many_as(2, at_length=3), "stop": 1, "join": 1}
+    await weathered(installation, broker, 500, acts, sent_at_once=as_many_as(8, at_length=20))
 
 
 async def test_stdin_through_the_command_twice(installation: Installation, tmp_path: Path) -> None:
