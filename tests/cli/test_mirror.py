@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.campaigns.installation import installed
 from tests.cli.command import zerosum
 from zerosum.domain.proof_log.note import Statement, origin, signed_note, verifier_key
 from zerosum.domain.proof_log.tiles import tiles_of
@@ -22,6 +31,8 @@ from zerosum.domain.proof_log.tree import Frontier, Node, leaf_hash
 from zerosum.verifier import standalone
 
 LEDGER = UUID("01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90")
+TLOG = Path(__file__).with_name("go_tlog")
+PUBLISHED_SECONDS_MAX = 60.0
 SEALED_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
@@ -225,3 +236,87 @@ def test_a_log_that_is_not_reached_is_told_apart_from_one_that_is_wrong(tmp_path
         assert mirrored(log, tmp_path / "mirror", f"{address}/nowhere") == 2
     assert mirrored(log, tmp_path / "mirror", address) == 2
     assert not (tmp_path / "mirror").exists()
+
+
+@pytest.fixture(scope="module")
+def tlog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader of logs made of Go's own library. Nothing is fetched for it."""
+    if shutil.which("go") is None:
+        pytest.skip("go is not here: install Go 1.25 or later")
+    program = tmp_path_factory.mktemp("go") / "tlog"
+    environment = {**os.environ, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    command = ["go", "build", "-o", str(program), "."]
+    made = subprocess.run(command, cwd=TLOG, env=environment, check=False, capture_output=True, text=True, timeout=300)
+    if "GOPROXY=off" in made.stderr or "requires go >=" in made.stderr:
+        pytest.skip(f"what it is made of is not here: `go mod download` in {TLOG}, with Go 1.25 or later")
+    assert made.returncode == 0, made.stderr
+    return program
+
+
+def test_another_implementation_reads_a_log_and_its_mirror(tmp_path: Path, tlog: Path) -> None:
+    log, mirror = Log(tmp_path / "log"), tmp_path / "mirror"
+    old, root = 1, b64encode(log.grow(1).tree.root).decode()
+    for size in (2, 255, 256, 257, 65_535, 65_536, 65_537, 65_800):
+        assert mirrored(log.grow(size), mirror) == 0
+        for folder in (log.folder, mirror):
+            command = [str(tlog), str(folder), log.public, str(old), root]
+            read = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+            assert (read.returncode, read.stdout) == (0, f"{origin(LEDGER)} {size}\n"), read
+        old, root = size, b64encode(log.tree.root).decode()
+    wrong = b64encode(bytes(32)).decode()
+    for given in ((str(old), wrong), (str(old - 1), root)):
+        read = subprocess.run(
+            [str(tlog), str(mirror), log.public, *given], check=False, capture_output=True, timeout=60
+        )
+        assert read.returncode == 1
+    (mirror / "tile/0/100").write_bytes(bytes(8_192))
+    command = [str(tlog), str(mirror), log.public, str(old), root]
+    assert subprocess.run(command, check=False, capture_output=True, timeout=60).returncode == 1
+
+
+@pytest.mark.xdist_group("up")
+def test_what_the_worker_publishes_is_mirrored_and_proves_a_receipt(tmp_path: Path) -> None:
+    published, elsewhere = tmp_path / "published", tmp_path / "elsewhere"
+    published.mkdir()
+    elsewhere.mkdir()
+    alone = elsewhere / "verifier.py"
+    alone.write_bytes(Path(standalone.__file__).read_bytes())
+    environment = {"ZEROSUM_CHECKPOINTS_DIR": str(published), "ZEROSUM_CHECKPOINTS_TILES": "true"}
+
+    def checked(*arguments: str) -> None:
+        key = next(published.glob("led_*.keys"))
+        command = [sys.executable, "-I", str(alone), *arguments, "--key", str(key)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done
+
+    with (
+        installed("--workers", "1", environment=environment, is_warm=True) as installation,
+        httpx.Client(base_url=installation.base_url, headers=installation.headers, trust_env=False) as client,
+        served(published) as (address, _),
+    ):
+        order = {"type": "deposit", "to": "customers:alice", "currency": "USD", "amount": "20"}
+        paid = client.post("/v1/payments", json=order, headers={"Idempotency-Key": "mirrored"})
+        assert paid.status_code == 201, paid.text
+        receipt = f"/v1/payments/{paid.json()['id']}/receipt"
+        size = soon(lambda: client.get(receipt).json().get("checkpoint", {}).get("size"))
+        log = soon(lambda: next((one for one in published.glob("led_*") if one.is_dir() and noted(one) >= size), None))
+        checked("mirror", f"{address}/{log.name}", str(elsewhere / "log"))
+        under = client.get(receipt, params={"size": noted(elsewhere / "log")})
+    (elsewhere / "receipt").write_bytes(under.content)
+    seen = sorted((elsewhere / "log/seen").iterdir())
+    (elsewhere / "held").write_bytes(b"".join(one.read_bytes() for one in seen))
+    checked("receipt", str(elsewhere / "receipt"), "--checkpoints", str(elsewhere / "held"))
+
+
+def noted(log: Path) -> int:
+    path = log / "checkpoint"
+    return int(path.read_text().split("\n")[1]) if path.exists() else 0
+
+
+def soon(look: Callable[[], Any]) -> Any:
+    """What is there at last."""
+    ends_at = time.monotonic() + PUBLISHED_SECONDS_MAX
+    while not (found := look()):
+        assert time.monotonic() < ends_at
+        time.sleep(0.1)
+    return found
