@@ -224,6 +224,8 @@ class Settings(BaseSettings):
     """The same in an object store: https://host/bucket/prefix?region=…&retained_days=…"""
     checkpoints_store_key_id: str | None = None
     checkpoints_store_secret: SecretStr | None = None
+    checkpoints_tiles: bool = False
+    """Whether the worker publishes each log in these places as tiles, to be mirrored."""
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
     statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000

@@ -53,7 +53,9 @@ from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proof_log.keeping import CheckpointKeeper
 from zerosum.services.proof_log.places import FolderPlace, StorePlace
+from zerosum.services.proof_log.publishing import LogPublisher
 from zerosum.services.proof_log.sealing import CheckpointSealing
+from zerosum.services.proof_log.tile_places import FolderOfTiles, StoreOfTiles
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
@@ -238,10 +240,16 @@ def _proving(settings: Settings, database: Database, sealer: Sealer) -> list[Cho
     if settings.checkpoints_dir:
         keeper = CheckpointKeeper(database, FolderPlace(settings.checkpoints_dir), now)
         chores.append(Chore("kept checkpoints", KEPT_CHECKPOINTS_SECONDS, keeper.run_once))
+        if settings.checkpoints_tiles:
+            publisher = LogPublisher(database, FolderOfTiles(settings.checkpoints_dir), now)
+            chores.append(Chore("published logs", KEPT_CHECKPOINTS_SECONDS, publisher.run_once))
     store = settings.checkpoint_store()
     if store is not None:
         keeper = CheckpointKeeper(database, StorePlace(ObjectStore(*store, now)), now)
         chores.append(Chore("checkpoints in the object store", STORED_CHECKPOINTS_SECONDS, keeper.run_once))
+        if settings.checkpoints_tiles:
+            publisher = LogPublisher(database, StoreOfTiles(ObjectStore(*store, now)), now)
+            chores.append(Chore("logs in the object store", STORED_CHECKPOINTS_SECONDS, publisher.run_once))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     return chores

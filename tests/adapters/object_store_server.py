@@ -25,6 +25,8 @@ class Shelf:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     locks: dict[str, tuple[str, str]] = field(default_factory=dict)
+    forms: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """What each is, and for how long it may be remembered."""
     asked: list[str] = field(default_factory=list)
     names_at_once: int = 2
     answers: int | None = None
@@ -70,6 +72,10 @@ def signature_of(method: str, url: str, headers: dict[str, str]) -> str:
     return str(made["Authorization"]).rpartition("Signature=")[2]
 
 
+def tag_of(body: bytes) -> str:
+    return f'"{md5(body, usedforsecurity=False).hexdigest()}"'
+
+
 @contextmanager
 def object_store_server() -> Iterator[Shelf]:
     shelf = Shelf()
@@ -84,7 +90,10 @@ def object_store_server() -> Iterator[Shelf]:
                 return self._answer(400)
             if name in shelf.objects and self.headers["if-none-match"] == "*":
                 return self._answer(412)
+            if self.headers["if-match"] not in (None, tag_of(shelf.objects.get(name, b""))):
+                return self._answer(412)
             shelf.objects[name] = body
+            shelf.forms[name] = (self.headers["content-type"], self.headers["cache-control"])
             mode = self.headers["x-amz-object-lock-mode"]
             if mode:
                 shelf.locks[name] = (mode, self.headers["x-amz-object-lock-retain-until-date"])
@@ -122,6 +131,8 @@ def object_store_server() -> Iterator[Shelf]:
         def _answer(self, status: int, body: bytes = b"") -> None:
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
+            if self.command == "GET" and status == 200:
+                self.send_header("etag", tag_of(body))
             self.end_headers()
             self.wfile.write(body)
 

@@ -35,7 +35,7 @@ OF_COMPOSE = {"database_url", "migration_database_url", "redis_url", "host", "po
 """The compose file itself or the image sets them."""
 OF_UP = {"data_dir", "backup_dir", "postgres_bin", "redis_bin", "metrics_dir"}
 """For `zerosum up`, or of no use in a container."""
-OF_THE_WORKER = {"checkpoints_store", "checkpoints_store_key_id", "checkpoints_store_secret"}
+OF_THE_WORKER = {"checkpoints_store", "checkpoints_store_key_id", "checkpoints_store_secret", "checkpoints_tiles"}
 """Who answers callers has no business there."""
 
 UNITS = sorted((TOP / "deploy" / "systemd").glob("*.service"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from tests.planted.plant import plant
 
 LOG = "the proof log"
+MIRRORED = "the log of others"
+PUBLISHED = "tests/services/test_published_logs.py::"
+MIRROR = "tests/cli/test_mirror.py::"
 SERVICES = "tests/services/test_signed_checkpoints.py::"
 API = "tests/api/test_checkpoints.py::"
 TREE = "tests/domain/test_proof_log_tree.py::"
@@ -75,8 +78,8 @@ LOG_PLANTS = (
         "a log that was rewritten is kept on",
         LOG,
         "src/zerosum/services/proof_log/keeping.py",
-        "if found is None or found.statement.text.split",
-        "if found is not None and found.statement.text.split",
+        "return None if found is None else found.number",
+        "return 0 if found is None else found.number",
         f"{SERVICES}test_a_tail_that_was_cut_off_is_found_by_what_was_kept",
     ),
     plant(
@@ -118,5 +121,61 @@ LOG_PLANTS = (
         """raise Wrong(f"the endorsement of the key {key['id']} is forged") from None""",
         "pass",
         f"{API}test_keys_are_followed_from_the_one_that_is_held",
+    ),
+    plant(
+        "what does not lead to the signed root is published",
+        MIRRORED,
+        "src/zerosum/services/proof_log/publishing.py",
+        "if await asyncio.to_thread(root_of_tiles, tiles, checkpoint.size) != checkpoint.root:",
+        "if False:",
+        f"{PUBLISHED}test_nothing_of_a_log_that_was_rewritten_is_published",
+    ),
+    plant(
+        "a worker that has slept puts an older checkpoint over a newer one",
+        MIRRORED,
+        "src/zerosum/adapters/object_store.py",
+        'else {"if-match": over}',
+        "else {}",
+        f"{PUBLISHED}test_in_an_object_store_it_is_the_same_and_never_goes_back",
+    ),
+    plant(
+        "a mirror does not hold the log against what it has",
+        MIRRORED,
+        VERIFIER,
+        "if root_from_edge(edge) != self.old.root:",
+        "if False:",
+        f"{MIRROR}test_a_fork_is_refused_and_kept_as_evidence",
+    ),
+    plant(
+        "a mirror believes what stands at the edge",
+        MIRRORED,
+        VERIFIER,
+        "if root_from_edge(edge) != self.new.root:",
+        "if False:",
+        f"{MIRROR}test_a_tile_that_is_another_is_found",
+    ),
+    plant(
+        "a mirror believes a full tile",
+        MIRRORED,
+        VERIFIER,
+        "if root_of_full(hashes_in(found)) != told:",
+        "if False:",
+        f"{MIRROR}test_a_tile_that_is_another_is_found",
+    ),
+    plant(
+        "a mirror believes what a run that was cut short has left",
+        MIRRORED,
+        VERIFIER,
+        "if here is not None and root_of_full(hashes_in(here)) == told:",
+        "if here is not None:",
+        f"{MIRROR}test_a_run_that_was_cut_short_is_gone_on_with",
+    ),
+    plant(
+        "a mirror has the checkpoint before it has the tiles",
+        MIRRORED,
+        VERIFIER,
+        "copied: list[Tile] = []",
+        'copied: list[Tile] = []\n        self.write("checkpoint", self.new.note.encode())',
+        f"{MIRROR}test_a_run_that_was_cut_short_is_gone_on_with",
     ),
 )

@@ -1,4 +1,4 @@
-"""An object store that speaks S3's protocol: nothing is put there twice, and what is there can be kept from removal.
+"""An object store that speaks S3's protocol: nothing is put over unseen, and what is there can be kept from removal.
 
 Requests name the bucket in the path, which every such store understands. Nothing is read from the environment, no
 redirect is followed.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -34,6 +35,30 @@ RETAINED_DAYS_MAX = 36_500
 MODES = {"governance": "GOVERNANCE", "compliance": "COMPLIANCE"}
 
 _PARAMETERS = {"region", "retained_days", "retention"}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an object is, as who reads it through the store is told."""
+
+    content_type: str
+    cache_control: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        cached = {} if self.cache_control is None else {"cache-control": self.cache_control}
+        return {"content-type": self.content_type, **cached}
+
+
+TEXT = Form("text/plain")
+
+
+class Answer(NamedTuple):
+    """`tag` names this state of the object."""
+
+    status: int
+    content: bytes
+    tag: str
 
 
 class StoreFailed(OSError):
@@ -101,26 +126,37 @@ class ObjectStore:
         self._now = now
         self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=SECONDS_MAX)
 
-    async def put(self, name: str, content: bytes) -> bool:
-        """Whether it was put; False where there is one of this name, which stays as it is. Raises StoreFailed."""
+    async def put(self, name: str, content: bytes, *, form: Form = TEXT, over: str | None = None) -> bool:
+        """Whether it was put; False where there is one of this name, which stays as it is. Raises StoreFailed.
+
+        `over` is the tag of one that it takes the place of; False where there is another one by now.
+        """
         # MD5 as the protocol wants it where a lock is asked for: against faults on the way, and nobody's proof.
         digest = md5(content, usedforsecurity=False).digest()
-        headers = {"if-none-match": "*", "content-md5": b64encode(digest).decode(), "content-type": "text/plain"}
+        headers = {"content-md5": b64encode(digest).decode(), **form.headers}
+        headers |= {"if-none-match": "*"} if over is None else {"if-match": over}
         if self._address.retained_days is not None:
             until = self._now().astimezone(UTC) + timedelta(days=self._address.retained_days)
             headers["x-amz-object-lock-mode"] = self._address.retention
             headers["x-amz-object-lock-retain-until-date"] = f"{until:%Y-%m-%dT%H:%M:%SZ}"
-        status, _ = await self._call("PUT", self._address.prefix + name, headers=headers, body=content)
+        status = (await self._call("PUT", self._address.prefix + name, headers=headers, body=content)).status
         if status not in (200, 201, 204, 412):
             raise StoreFailed(f"the object store answers {status} to a new object")
         return status != 412
 
     async def get(self, name: str) -> bytes:
         """Raises StoreFailed."""
-        status, content = await self._call("GET", self._address.prefix + name)
-        if status != 200:
-            raise StoreFailed(f"the object store answers {status} for an object that it has listed")
-        return content
+        found = await self.find(name)
+        if found is None:
+            raise StoreFailed("the object store answers 404 for an object that it has listed")
+        return found.content
+
+    async def find(self, name: str) -> Answer | None:
+        """None where there is none of this name. Raises StoreFailed."""
+        answer = await self._call("GET", self._address.prefix + name)
+        if answer.status not in (200, 404):
+            raise StoreFailed(f"the object store answers {answer.status} for an object")
+        return answer if answer.status == 200 else None
 
     async def last_below(self, folder: str) -> str | None:
         """The last name of those directly below a folder, by their order; a folder's ends with a slash."""
@@ -144,11 +180,11 @@ class ObjectStore:
             "max-keys": str(NAMES_AT_ONCE),
             **({"continuation-token": after} if after else {}),
         }
-        status, content = await self._call("GET", "", query=query)
-        if status != 200:
-            raise StoreFailed(f"the object store answers {status} to a list")
+        answer = await self._call("GET", "", query=query)
+        if answer.status != 200:
+            raise StoreFailed(f"the object store answers {answer.status} to a list")
         try:
-            found = parsed_xml("the list of the object store", [content])
+            found = parsed_xml("the list of the object store", [answer.content])
         except FileWrong as error:
             raise StoreFailed(str(error)) from None
         own = len(self._address.prefix)
@@ -163,7 +199,7 @@ class ObjectStore:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-    ) -> tuple[int, bytes]:
+    ) -> Answer:
         address, asked = self._address, query or {}
         path = f"/{address.bucket}/{name}" if name else f"/{address.bucket}"
         signed = signed_headers(self._credentials, method, address.host, path, asked, headers or {}, body, self._now())
@@ -180,6 +216,6 @@ class ObjectStore:
                     content += chunk
                     if len(content) > BYTES_MAX:
                         raise StoreFailed("the object store answers more than was put there")
-                return answer.status_code, bytes(content)
+                return Answer(answer.status_code, bytes(content), answer.headers.get("etag", ""))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise StoreFailed(f"the object store is not reached ({type(error).__name__})") from error

@@ -12,14 +12,31 @@ from typing import TextIO
 @contextmanager
 def whole_file(path: Path, *, mode: int = 0o600) -> Iterator[TextIO]:
     """What is written to it takes the place of `path` in one step, once all of it is on the disk. Raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    new, descriptor = _begun(path, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         yield file
         file.flush()
         os.fsync(descriptor)
     new.replace(path)
+
+
+def write_whole(path: Path, content: bytes, *, mode: int) -> None:
+    """The same with bytes that are there already; the name, too, is on the disk afterwards. Raises OSError."""
+    new, descriptor = _begun(path, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def make_folders(path: Path) -> None:
+    """All that lead to it, each on the disk. Raises OSError."""
+    if not path.is_dir():
+        make_folders(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
@@ -29,3 +46,9 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _begun(path: Path, mode: int) -> tuple[Path, int]:
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    return new, os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)

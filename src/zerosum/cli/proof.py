@@ -1,8 +1,9 @@
-"""`zerosum proof`: keys of checkpoints, exports of whole ledgers, and the verifier that checks both."""
+"""`zerosum proof`: keys of checkpoints, exports of whole ledgers, mirrors, and the verifier that checks them."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from zerosum.adapters.clock import now
@@ -72,6 +73,13 @@ def write_verifier(path: Path) -> int:
     _copy(Path(standalone.__file__), path)
     say(f"zerosum: the verifier is in {path}; it needs Python and the package cryptography, and nothing of Zerosum")
     return 0
+
+
+@told_plainly
+def mirror_log(source: str, folder: Path, keys: Sequence[str]) -> int:
+    """As the stand-alone verifier does it, with its exit codes."""
+    given = [part for key in keys for part in ("--key", key)]
+    return standalone.main(["mirror", source, str(folder), *given])
 
 
 def _copy(source: Path, path: Path) -> None:

@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("export")(export)
     group.command("verifier")(verifier)
     group.command("page")(page)
+    group.command("mirror")(mirror)
     app.add_typer(group)
 
 
@@ -65,3 +66,16 @@ def page(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it goe
     from zerosum.cli.proof import write_page  # noqa: PLC0415
 
     raise typer.Exit(write_page(file))
+
+
+def mirror(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Where the log is published: an address, or a folder.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The mirror, of this log alone.")],
+    key: Annotated[list[str], typer.Option(help="A public key that you hold, or a file of them.")],
+) -> None:
+    """Copy a log that is published as tiles, and prove that it has only grown. The stand-alone verifier has it too."""
+    from zerosum.cli.proof import mirror_log  # noqa: PLC0415
+
+    raise typer.Exit(mirror_log(source, folder, key))

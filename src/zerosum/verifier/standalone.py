@@ -9,27 +9,35 @@ runs the service can write, read it (it is meant to be read), and run it there.
     python standalone.py export EXPORT.jsonl --key KEY [--checkpoints FILE] [--balances]
     python standalone.py consistency PROOF.json --key KEY
     python standalone.py keys KEYS.json --key KEY
+    python standalone.py mirror SOURCE FOLDER --key KEY
 
 KEY is a public key that you hold (`zerosum/led_…+…+…`), or a file with one in each line; it may be given more than
-once. FILE is a log of checkpoints as the worker writes it. Exit code 0: all is as it was signed. 1: something is not;
-each line says what. 2: what was given cannot be read.
+once. FILE is a log of checkpoints as the worker writes it. SOURCE is where a log is published as tiles: an address of
+the web, or a folder. What it has more than FOLDER is copied there once it is proven. Exit code 0: all is as it was
+signed. 1: something is not; each line says what. 2: what was given cannot be read.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
+import shutil
 import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Context, Decimal, Inexact
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -718,6 +726,248 @@ def check_export(path: str, keys: dict[bytes, Key], log: Iterable[Checkpoint]) -
     return export
 
 
+# --- A mirror of a log (C2SP tlog-tiles) -----------------------------------------------------------------------------
+
+TILE_HASHES = 256
+HASH_BYTES = 32
+NOTE_BYTES_MAX = 64 * 1024
+SIZE_MAX = 1 << 63
+FETCH_SECONDS_MAX = 30
+FETCHES_AT_ONCE = 8
+TILES_AHEAD = 64
+EVIDENCE_MAX = 100
+"""Checkpoints that are kept because they are wrong."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`width` hashes that lie side by side; a full one has 256 and never changes."""
+
+    level: int
+    place: int
+    width: int = TILE_HASHES
+
+    @property
+    def path(self) -> str:
+        parts, above = [f"{self.place % 1000:03d}"], self.place // 1000
+        while above:
+            parts.append(f"x{above % 1000:03d}")
+            above //= 1000
+        partial = "" if self.width == TILE_HASHES else f".p/{self.width}"
+        return f"tile/{self.level}/{'/'.join(reversed(parts))}{partial}"
+
+
+class Served:
+    """A log as it is published: below an address, or in a folder."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where.rstrip("/")
+        self.is_web = where.startswith(("http://", "https://"))
+
+    def get(self, path: str, length_max: int) -> bytes | None:
+        """None where it is not there."""
+        content = self.read_web(path, length_max) if self.is_web else self.read_file(path, length_max)
+        if content is not None and len(content) > length_max:
+            raise Unreadable(f"{path} is longer than it can be")
+        return content
+
+    def read_file(self, path: str, length_max: int) -> bytes | None:
+        file = Path(self.where, path)
+        if not file.is_file():
+            return None
+        with file.open("rb") as opened:
+            return opened.read(length_max + 1)
+
+    def read_web(self, path: str, length_max: int) -> bytes | None:
+        request = Request(f"{self.where}/{path}", headers={"User-Agent": "zerosum-mirror"})  # noqa: S310 - it was looked at
+        try:
+            with urlopen(request, timeout=FETCH_SECONDS_MAX) as answer:  # noqa: S310
+                return bytes(answer.read(length_max + 1))
+        except HTTPError as error:
+            if error.code in (403, 404, 410):  # An object store tells a stranger 403 of what is not there.
+                return None
+            raise
+        except HTTPException as error:
+            raise Unreadable(f"{path}: {type(error).__name__}") from None
+
+    def tile(self, tile: Tile) -> bytes:
+        """A partial one may have been taken away once it was full: then it is the beginning of that."""
+        length = tile.width * HASH_BYTES
+        content = self.get(tile.path, length)
+        if content is None and tile.width < TILE_HASHES:
+            full = self.get(Tile(tile.level, tile.place).path, TILE_HASHES * HASH_BYTES)
+            content = None if full is None else full[:length]
+        if content is None:
+            raise Unreadable(f"{tile.path} is not there")
+        if len(content) != length:
+            raise Wrong(f"{tile.path} has not as many hashes as the signed tree")
+        return content
+
+
+def hashes_in(content: bytes) -> list[bytes]:
+    return [content[start : start + HASH_BYTES] for start in range(0, len(content), HASH_BYTES)]
+
+
+def root_of_full(hashes: list[bytes]) -> bytes:
+    """Of as many as a power of two."""
+    while len(hashes) > 1:
+        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2])]  # noqa: B905 - older Pythons
+    return hashes[0]
+
+
+def root_from_edge(edge: dict[int, bytes]) -> bytes:
+    """From the hashes at the right edge of the tree, by level: those of the partial tile there."""
+    parts: list[bytes] = []
+    for level in sorted(edge, reverse=True):
+        hashes = hashes_in(edge[level])
+        while hashes:
+            number = 1 << (len(hashes).bit_length() - 1)
+            parts.append(root_of_full(hashes[:number]))
+            hashes = hashes[number:]
+    found = parts[-1]
+    for one in reversed(parts[:-1]):
+        found = node_hash(one, found)
+    return found
+
+
+def edge_of(size: int) -> Iterator[Tile]:
+    """The partial tiles of the tree, from below: they lead to its root."""
+    level = 0
+    while size:
+        if size % TILE_HASHES:
+            yield Tile(level, size // TILE_HASHES, size % TILE_HASHES)
+        level, size = level + 1, size // TILE_HASHES
+
+
+class Mirror:
+    """Copies what a log has more than the mirror. Each hash is led to the root that was signed before it is kept."""
+
+    def __init__(self, served: Served, folder: Path, new: Checkpoint, old: Checkpoint | None) -> None:
+        self.served = served
+        self.folder = folder
+        self.new = new
+        self.old = old
+        self.right: dict[tuple[int, int], bytes] = {}
+        """Tiles that were found right, by level and place: those at the edge, and of each level the last one."""
+        self.edge: set[tuple[int, int]] = set()
+        self.ahead: dict[Tile, bytes] = {}
+
+    def run(self) -> int:
+        """How many tiles were copied."""
+        if self.old is not None and self.new.size < self.old.size:
+            self.refuse(f"the log has shrunk from {self.old.size} to {self.new.size} leaves")
+        if self.old is not None and (self.new.size, self.new.root) == (self.old.size, self.old.root):
+            return 0
+        for tile in edge_of(self.new.size):
+            self.right[tile.level, tile.place] = self.served.tile(tile)
+            self.edge.add((tile.level, tile.place))
+        edge = {level: content for (level, _), content in self.right.items()}
+        if root_from_edge(edge) != self.new.root:
+            raise Wrong(f"the tiles do not make the root of the checkpoint of size {self.new.size}")
+        if self.old is not None:
+            edge = {
+                one.level: self.tile(one.level, one.place)[: one.width * HASH_BYTES] for one in edge_of(self.old.size)
+            }
+            if root_from_edge(edge) != self.old.root:
+                self.refuse(f"the log of size {self.new.size} did not begin as that of size {self.old.size}")
+        return self.copy(0 if self.old is None else self.old.size)
+
+    def tile(self, level: int, place: int) -> bytes:
+        """As the signed tree has it."""
+        found = self.right.get((level, place))
+        if found is None:
+            above = self.tile(level + 1, place // TILE_HASHES)
+            start = place % TILE_HASHES * HASH_BYTES
+            found = self.full(Tile(level, place), above[start : start + HASH_BYTES])
+            last = [key for key in self.right if key[0] == level and key not in self.edge]
+            for key in last:
+                del self.right[key]
+            self.right[level, place] = found
+        return found
+
+    def full(self, tile: Tile, told: bytes) -> bytes:
+        """It may be here since a run that was cut short."""
+        here, ahead = self.here(tile), self.ahead.pop(tile, None)
+        if here is not None and root_of_full(hashes_in(here)) == told:
+            return here
+        found = self.served.tile(tile) if ahead is None else ahead
+        if root_of_full(hashes_in(found)) != told:
+            raise Wrong(f"{tile.path} is not what was signed")
+        return found
+
+    def here(self, tile: Tile) -> bytes | None:
+        path = self.folder / tile.path
+        found = path.read_bytes() if path.is_file() else b""
+        return found if len(found) == tile.width * HASH_BYTES else None
+
+    def copy(self, old: int) -> int:
+        """From above, so that what a tile is held against is at hand. The checkpoint comes last."""
+        copied: list[Tile] = []
+        levels = max(level for level, _ in self.edge)
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            for level in range(levels, -1, -1):
+                shift = 8 * (level + 1)
+                places = range(old >> shift, self.new.size >> shift)
+                for start in range(0, len(places), TILES_AHEAD):
+                    some = [Tile(level, place) for place in places[start : start + TILES_AHEAD]]
+                    missing = [
+                        one for one in some if (one.level, one.place) not in self.right and self.here(one) is None
+                    ]
+                    self.ahead = dict(zip(missing, pool.map(self.served.tile, missing)))  # noqa: B905 - older Pythons
+                    for one in some:
+                        self.write(one.path, self.tile(one.level, one.place))
+                    copied += some
+        edge = list(edge_of(self.new.size))
+        for one in edge:
+            self.write(one.path, self.right[one.level, one.place])
+        note = self.new.note.encode()
+        self.write(f"seen/{self.new.size:020d}", note + b"\n")
+        self.write("checkpoint", note)
+        for one in copied:
+            shutil.rmtree(self.folder / f"{one.path}.p", ignore_errors=True)
+        return len(copied) + len(edge)
+
+    def write(self, path: str, content: bytes) -> None:
+        """As a whole or not at all, and on the disk."""
+        file = self.folder / path
+        if file.is_file() and file.read_bytes() == content:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f"{file.name}.new")
+        with new.open("wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        new.replace(file)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Both checkpoints are signed: that is the proof, with the tiles that lead to the new root as far as known."""
+        assert self.old is not None
+        name = f"evidence/{sha256(self.new.note.encode()).hexdigest()[:16]}"
+        kept = self.folder / "evidence"
+        if (self.folder / name).is_dir() or not kept.is_dir() or len(list(kept.iterdir())) < EVIDENCE_MAX:
+            for (level, place), content in self.right.items():
+                self.write(f"{name}/{Tile(level, place, len(content) // HASH_BYTES).path}", content)
+            self.write(f"{name}/held", self.old.note.encode())
+            self.write(f"{name}/checkpoint", self.new.note.encode())
+        raise Wrong(f"{what}; both checkpoints are kept in {self.folder / name}, and nothing else is changed")
+
+
+def mirror(source: str, folder: str, keys: dict[bytes, Key]) -> tuple[Checkpoint, int]:
+    """What is mirrored now, and how many tiles were copied for it."""
+    served, held = Served(source), Path(folder, "checkpoint")
+    old = read_note(held.read_text("utf-8"), keys) if held.is_file() else None
+    content = served.get("checkpoint", NOTE_BYTES_MAX)
+    if content is None:
+        raise Unreadable(f"{source}: there is no checkpoint")
+    new = read_note(content.decode("utf-8"), keys)
+    if not 0 < new.size < SIZE_MAX:
+        raise Unreadable(f"{source}: the checkpoint is of no tree")
+    if old is not None and old.origin != new.origin:
+        raise Wrong(f"the mirror is of {old.origin}, and the log is {new.origin}")
+    return new, Mirror(served, Path(folder), new, old).run()
+
+
 # --- The command -----------------------------------------------------------------------------------------------------
 
 
@@ -757,6 +1007,10 @@ def run(arguments: argparse.Namespace) -> list[str]:
         for text in follow_keys(read_json(Path(arguments.file).read_text("utf-8"), arguments.file), keys):
             print(text)
         return []
+    if arguments.command == "mirror":
+        checkpoint, tiles = mirror(arguments.source, arguments.folder, keys)
+        print(shown(f"{checkpoint.origin}: right, mirrored to size {checkpoint.size}, {tiles} tiles were copied"))
+        return []
     export = check_export(arguments.file, keys, read_log(arguments.checkpoints, keys) if arguments.checkpoints else ())
     if not export.faults and export.last is not None:
         counted = f"{export.entries} entries, {len(export.accounts)} accounts"
@@ -777,9 +1031,11 @@ def main(argv: list[str] | None = None) -> int:
         ("export", "an export of a whole ledger"),
         ("consistency", "that one checkpoint follows another"),
         ("keys", "to which keys those that you hold lead; they are printed"),
+        ("mirror", "copy a log that is published as tiles, and prove that it has only grown"),
     ):
         command = commands.add_parser(name, help=what)
-        command.add_argument("file")
+        for argument in ("source", "folder") if name == "mirror" else ("file",):
+            command.add_argument(argument)
         command.add_argument("--key", action="append", required=True, help="a public key, or a file of them")
         if name in ("receipt", "export"):
             command.add_argument("--checkpoints", help="a log of checkpoints that you hold")

@@ -192,6 +192,14 @@ async def root_of_size(connection: AsyncConnection, ledger_id: UUID, size: int) 
     return None if row is None else SignedRoot(**row._mapping)  # noqa: SLF001 - its public name
 
 
+async def newest_root(connection: AsyncConnection, ledger_id: UUID, *, above: int, at_most: int) -> SignedRoot | None:
+    """Of the checkpoints that have so many leaves."""
+    statement = select(*[_columns[name] for name in _ROOT])
+    statement = statement.where(_columns.ledger_id == ledger_id, _columns.size > above, _columns.size <= at_most)
+    row = (await connection.execute(statement.order_by(_columns.size.desc()).limit(1))).first()
+    return None if row is None else SignedRoot(**row._mapping)  # noqa: SLF001 - its public name
+
+
 def _page(statement: Select[Any], ledger_id: UUID, after: int | None, limit: int, *, is_ascending: bool) -> Select[Any]:
     statement = statement.where(_columns.ledger_id == ledger_id)
     if after is not None:

@@ -135,7 +135,7 @@ def kept_nodes(node: Node) -> Iterable[Node]:
 
 def hash_of(span: Span, read: Callable[[Node], bytes]) -> bytes:
     """`read` knows the nodes that are kept."""
-    return fold([_joined([read(kept) for kept in kept_nodes(node)]) for node in nodes_of(span)])
+    return fold([joined([read(kept) for kept in kept_nodes(node)]) for node in nodes_of(span)])
 
 
 def root_of_inclusion(leaf: bytes, place: int, size: int, proof: Sequence[bytes]) -> bytes:
@@ -149,7 +149,8 @@ def root_of_inclusion(leaf: bytes, place: int, size: int, proof: Sequence[bytes]
     return found
 
 
-def _joined(hashes: list[bytes]) -> bytes:
+def joined(hashes: list[bytes]) -> bytes:
+    """The hash over a full subtree, of as many as a power of two that it has on one level."""
     while len(hashes) > 1:
         hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
     return hashes[0]

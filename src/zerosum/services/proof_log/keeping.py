@@ -12,18 +12,15 @@ from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.engine import Database
-from zerosum.db.queries.signed_checkpoints import SignedRoot, list_roots, newest_numbers, root_of_size
-from zerosum.domain.audit import AuditType
-from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
+from zerosum.db.queries.signed_checkpoints import SignedRoot, list_roots
+from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.proof_log.note import origin
 from zerosum.services.apart import apart
-from zerosum.services.audit import audit_record, write_audit
 from zerosum.services.proof_log.checkpoints import keys_by_id
 from zerosum.services.proof_log.documents import key_of, note_of
-from zerosum.services.proof_log.every_log import slices_of_logs
 from zerosum.services.proof_log.kept_file import size_and_root
+from zerosum.services.proof_log.outside import Differences, logs_behind, still_there
 from zerosum.services.proof_log.places import Kept, Place
-from zerosum.services.requests.caller import Caller
 
 CHECKPOINTS_AT_ONCE = 100
 PAGES_MAX = 50
@@ -40,17 +37,15 @@ class CheckpointKeeper:
     def __init__(self, database: Database, place: Place, now: Callable[[], datetime]) -> None:
         self._database = database
         self._place = place
-        self._now = now
+        self._differences = Differences(database, now, ACTOR)
         self._kept: dict[UUID, int] = {}
         """The number of the newest checkpoint that was kept of each."""
-        self._told: set[tuple[UUID, str]] = set()
-        """Ledgers, and what of theirs is wrong."""
 
     async def run_once(self) -> int:
         """How many were added. Raises OSError where the place is not there."""
         await self._place.check()
         added = 0
-        for ledger_id in await self._behind():
+        for ledger_id in await logs_behind(self._database, self._kept):
             with apart(_log, "the checkpoints of %s are kept later", origin(ledger_id)):
                 added += await self.keep(ledger_id)
         return added
@@ -66,18 +61,8 @@ class CheckpointKeeper:
             async with self._place.checkpoints(name) as kept:
                 return 0 if kept is None else await self._add(ledger_id, kept)
         except ValueError as error:
-            await self._tell(ledger_id, "something else", str(error))
+            await self._differences.tell(ledger_id, "something else", str(error))
             raise
-
-    async def _behind(self) -> list[UUID]:
-        """Whose newest checkpoint is not kept yet, as far as is known."""
-        found: list[UUID] = []
-        for some in await slices_of_logs(self._database):
-            async with self._database.work(*some) as connection:
-                newest = await newest_numbers(connection, some)
-            # One that has fewer than were kept is looked at too: somebody has taken some away.
-            found += [one for one in some if newest.get(one, 0) != self._kept.get(one, 0)]
-        return found
 
     async def _add(self, ledger_id: UUID, kept: Kept) -> int:
         after = await self._number_of(ledger_id, kept.last_note)
@@ -85,7 +70,7 @@ class CheckpointKeeper:
             what = (
                 f"the checkpoint of size {size_and_root(kept.last_note or '')[0]} that was kept is not in the database"
             )
-            await self._tell(ledger_id, "rewritten", what)
+            await self._differences.tell(ledger_id, "rewritten", what)
             return 0
         added = 0
         for _ in range(PAGES_MAX):
@@ -94,7 +79,7 @@ class CheckpointKeeper:
                 break
             wrong = await kept.append(notes)
             if wrong is not None:
-                await self._tell(ledger_id, "taken", wrong)
+                await self._differences.tell(ledger_id, "taken", wrong)
             after, added = page[-1].number, added + len(page)
         self._kept[ledger_id] = after
         return added
@@ -103,12 +88,8 @@ class CheckpointKeeper:
         """Of the newest checkpoint that was kept: 0 where there is none yet, None where the database has another."""
         if note is None:
             return 0
-        size, root = size_and_root(note)
-        async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
-            found = await root_of_size(connection, ledger_id, size)
-            if found is None or found.statement.text.split("\n")[2] != root:
-                return None
-        return found.number
+        found = await still_there(self._database, ledger_id, note)
+        return None if found is None else found.number
 
     async def _next(self, ledger_id: UUID, after: int) -> tuple[Sequence[SignedRoot], Sequence[str]]:
         async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
@@ -120,14 +101,3 @@ class CheckpointKeeper:
         """What its checkpoints are checked with, a line each."""
         async with self._database.work(SERVICE_LEDGER) as connection:
             return "".join(f"{key_of(ledger_id, key)}\n" for key in (await keys_by_id(connection)).values())
-
-    async def _tell(self, ledger_id: UUID, kind: str, what: str) -> None:
-        """Once a process of each kind: it does not go away by itself."""
-        if (ledger_id, kind) in self._told:
-            return
-        self._told.add((ledger_id, kind))
-        _log.error("%s: %s", origin(ledger_id), what)
-        caller = Caller(LedgerId(ledger_id), ACTOR)
-        await write_audit(
-            self._database, audit_record(AuditType.DIFFERENCE_FOUND, caller, self._now(), resource=None, reason=what)
-        )

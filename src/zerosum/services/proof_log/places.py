@@ -12,12 +12,10 @@ from typing import Protocol
 
 from zerosum.adapters.object_store import ObjectStore
 from zerosum.services.proof_log.kept_file import kept_file, size_and_root
+from zerosum.services.proof_log.outside import SIZE_MAX
 
 DEPTH = 4
 """Year, month and day, and in it the objects: the newest is found by a list of each, however many there are."""
-
-SIZE_MAX = 1 << 63
-"""What the database has no number for is no size."""
 
 NAME_MAX = 200
 """Of an object's name that is told: somebody else may have chosen it."""
