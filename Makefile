@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test test-long check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry looking bench-nights bench-streams bench-verify restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
+.PHONY: help install install-dev run test test-long check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry looking bench-nights bench-streams bench-verify restore-drill walk stages campaign planted fuzz container-test kafka-test pages dashboards dashboard-pictures lock audit clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -91,6 +91,9 @@ stages: .venv/.installed-dev  ## what a payment costs an API process in Python, 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
 	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)
 
+fuzz: .venv/.installed-fuzz  ## a fuzzer led by coverage on each parser that strangers write to (ARGS="--seconds 600 head rows")
+	@exec .venv/bin/python -m tests.fuzzing.guided $(ARGS)
+
 planted: .venv/.installed-dev  ## plant known bugs one by one in a copy, and see the tests fail (ARGS="held" narrows it)
 	@exec .venv/bin/python -m tests.planted $(ARGS)
 
@@ -111,6 +114,7 @@ lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 -o requirements-dev.lock
 	uv pip compile pyproject.toml -c requirements.lock --universal --generate-hashes --python-version 3.11 -o requirements-image.lock
+	echo 'atheris>=3.0,<3.1' | uv pip compile - --universal --generate-hashes --python-version 3.11 -o requirements-fuzz.lock
 	echo 'hatchling>=1.27' | uv pip compile - -c requirements.lock --universal --generate-hashes --python-version 3.11 -o requirements-build.lock
 
 compose.env:  ## make the secrets for `docker compose up`, once (PUBLISHED_PORT=9000 for another port)
@@ -135,3 +139,8 @@ clean:  ## remove .venv and caches, not the data in .zerosum
 .venv/.installed-dev: requirements-dev.lock pyproject.toml .ci/install
 	@sh .ci/install "$(PYTHON)" requirements-dev.lock
 	@touch .venv/.installed .venv/.installed-dev
+
+# Linux on x86 and Python up to 3.13: for others there is no atheris.
+.venv/.installed-fuzz: requirements-fuzz.lock .venv/.installed-dev
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	@touch .venv/.installed-fuzz

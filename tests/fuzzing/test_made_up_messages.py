@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.api.conftest import Client
 from tests.fuzzing.examples import OFTEN
+from tests.fuzzing.parsers import is_order
 from tests.ingest.ground import desk_of
 from tests.ingest.test_messages import message
 from zerosum.api.messages import MessageDesk
-from zerosum.domain.errors import DomainError
 from zerosum.main import Service
 
 scalars = some.one_of(
@@ -61,21 +60,10 @@ def test_whatever_json_is_sent_is_an_order_or_refused(
     desk: MessageDesk, content: Any, given_headers: dict[str, str], *, is_named: bool
 ) -> None:
     body = json.dumps(content).encode("utf-8", "surrogatepass")
-    _must_be_read_or_refused(desk, body, given_headers, is_named=is_named)
+    is_order(desk, message(body, is_named=is_named, headers=given_headers))
 
 
 @OFTEN
 @given(body=some.one_of(some.binary(max_size=60), some.text('{}[]":,0123456789.eE+-truefalsn\\u ', max_size=60)))
 def test_whatever_bytes_are_sent_are_an_order_or_refused(desk: MessageDesk, body: bytes | str) -> None:
-    _must_be_read_or_refused(desk, body.encode() if isinstance(body, str) else body, {}, is_named=True)
-
-
-def _must_be_read_or_refused(desk: MessageDesk, body: bytes, given_headers: dict[str, str], *, is_named: bool) -> None:
-    one = message(body, is_named=is_named, headers=given_headers)
-    try:
-        reading = desk.read(one)
-    except DomainError as refusal:
-        orjson.dumps(dict(desk.refused(one, refusal).answer))  # as it is told to whoever sent it
-        return
-    assert reading.key
-    assert reading.order is not None
+    is_order(desk, message(body.encode() if isinstance(body, str) else body, headers={}))
