@@ -266,7 +266,7 @@ def test_another_implementation_reads_a_log_and_its_mirror(tmp_path: Path, tlog:
     wrong = b64encode(bytes(32)).decode()
     for given in ((str(old), wrong), (str(old - 1), root)):
         read = subprocess.run(
-            [str(tlog), str(mirror), log.public, *given], check=False, capture_output=True, timeout=60
+            [str(tlog), str(mirror), log.public, *given], check=False, capture_output=True, text=True, timeout=60
         )
         assert read.returncode == 1
     (mirror / "tile/0/100").write_bytes(bytes(8_192))

@@ -45,8 +45,7 @@ from zerosum.domain.payments.schedules import OCCURRENCES_MAX, Recurrence
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.guards.request_guard import KEY_MAX, parse_key
-from zerosum.gateway.judgement import Call
-from zerosum.gateway.routing import BodyKind, Policy
+from zerosum.gateway.routing import BodyKind, Call, Policy
 from zerosum.ingest.client_files.columns import read_columns
 from zerosum.ingest.client_files.rows import rows_of
 from zerosum.ingest.client_files.window import InputFault, Window

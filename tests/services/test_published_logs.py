@@ -14,6 +14,7 @@ from tests.committer.ground import connecting, running_committer
 from tests.conftest import Servers
 from tests.services.tampered_books import Books, tampered_books
 from tests.services.test_signed_checkpoints import keys_of, sealed
+from zerosum.adapters import whole_files
 from zerosum.adapters.clock import now
 from zerosum.adapters.object_store import ObjectStore, StoreAddress, StoreFailed
 from zerosum.domain.identifiers import Prefix, render_id
@@ -107,12 +108,11 @@ async def test_a_worker_that_dies_between_a_tile_and_the_checkpoint_has_publishe
     await in_folder(books, tmp_path).publish(books.ledger_id)
     before = (log / "checkpoint").read_bytes()
     assert await mirrored(books, log, mirror) == 0
-    write_whole = tile_places.write_whole
 
     def dies_before(path: Path, content: bytes, *, mode: int) -> None:
         if path.name == "checkpoint":
             raise OSError("the power is gone")
-        write_whole(path, content, mode=mode)
+        whole_files.write_whole(path, content, mode=mode)
 
     await books.pay(1)
     torn = (await sealed(books))[-1].size
