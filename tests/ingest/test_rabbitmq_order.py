@@ -135,6 +135,66 @@ async def test_who_was_let_in_too_early_puts_back_what_lies_behind_what_another_
         await broker.close()
 
 
+async def test_who_comes_in_while_another_goes_unseen_puts_all_back_in_order(
+    rabbitmq_server: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slow answer was enough for a queue to be believed that does not answer. Then he who was there goes."""
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    first, second = input_of(broker), input_of(broker)
+
+    async def take_no_place(_: RabbitInput) -> None:
+        pass
+
+    monkeypatch.setattr(RabbitInput, "_take_place", take_no_place)
+    await broker.send(list(range(HAD + 5)))
+    await first.open(take, lose)
+    trip = RabbitInput._round_trip
+
+    async def believe(self: RabbitInput) -> float:
+        await trip(self)
+        return STARTED_SECONDS_MAX
+
+    monkeypatch.setattr(RabbitInput, "_round_trip", believe)
+    opening = None
+    try:
+        async with silent(rabbitmq_server, broker):
+            opening = asyncio.create_task(opened(second))
+            await asyncio.sleep(1.0)
+            leaving = asyncio.create_task(first.close())
+            await asyncio.sleep(0.5)
+            monkeypatch.setattr(RabbitInput, "_round_trip", trip)
+        await asyncio.wait_for(asyncio.gather(leaving, opening), ALL_SECONDS_MAX)
+        async with asyncio.timeout(ALL_SECONDS_MAX):
+            found = [one for _ in range(HAD) for one in await second.receive(1, ALL_SECONDS_MAX)]
+        assert [one.body for one in found] == [b"%d" % number for number in range(HAD)]
+    finally:
+        if opening is not None:
+            opening.cancel()
+        await second.close()
+        await broker.close()
+
+
+async def test_one_quick_answer_of_several_tells_how_far_the_broker_is(rabbitmq_server: BrokerServer) -> None:
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    made, slow = input_of(broker), [0.5, 0.0, 0.3, 0.4, 0.5]
+    await made.open(take, lose)
+    asked = made._channel.set_qos
+
+    async def ask(prefetch_count: int) -> None:
+        await asyncio.sleep(slow.pop())
+        await asked(prefetch_count=prefetch_count)
+
+    made._channel.set_qos = ask
+    try:
+        assert await made._round_trip() < 0.3
+        assert not slow
+    finally:
+        await made.close()
+        await broker.close()
+
+
 async def test_of_two_that_begin_at_once_one_is_sent_messages(
     rabbitmq_server: BrokerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

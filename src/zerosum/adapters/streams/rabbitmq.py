@@ -29,6 +29,9 @@ HEARTBEAT_SECONDS = 5
 KNOWN_SECONDS_MAX = 0.2
 """RabbitMQ gives a quorum queue a quarter of a second to answer, and then tells of no message and no consumer."""
 
+ROUND_TRIPS = 5
+"""The quickest counts: on a busy machine one by itself may take as long as a queue that does not answer."""
+
 ALONE_SECONDS_MAX = 3.0 * HEARTBEAT_SECONDS
 """So long the broker may take to miss a consumer that has gone."""
 
@@ -39,6 +42,7 @@ NAME_BYTES_MAX = 255
 """Of a queue's name."""
 
 KEY_HEADER = "zerosum-key"
+PUT_BACK_HEADERS = frozenset({"x-delivery-count", "x-acquired-count"})
 
 _log = logging.getLogger(__name__)
 
@@ -102,9 +106,12 @@ class RabbitInput:
     async def _round_trip(self) -> float:
         """How long the broker takes for what it knows by itself, the most that we are sent at a time."""
         clock = asyncio.get_running_loop().time
-        begun = clock()
-        await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
-        return clock() - begun
+        found: list[float] = []
+        for _ in range(ROUND_TRIPS):
+            begun = clock()
+            await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
+            found.append(clock() - begun)
+        return min(found)
 
     async def _free_queue(self, round_trip: float) -> Any:
         """Once the broker knows that nobody consumes it: of a queue that does not answer it says so, too.
@@ -128,13 +135,37 @@ class RabbitInput:
         goes behind what was put back before. Raises InputAway where there was somebody.
         """
         # None at all: the queue does not answer, for we are one.
-        if await self._consumers(lambda number: number > 0, SECONDS_MAX) == 1:
+        number = await self._consumers(lambda number: number > 0, SECONDS_MAX)
+        await self._looked_at()  # What was put back until then has been sent to us now, as far as it may be.
+        if number == 1 and not self._is_mixed:
             return
         async with asyncio.timeout(SECONDS_MAX):
             await queue.cancel(tag)
+            if number == 1:
+                await self._put_back(queue)
         with contextlib.suppress(TimeoutError):
             await self._consumers(lambda number: number <= 1, ALONE_SECONDS_MAX)
         raise InputAway("another consumer had the queue until now")
+
+    @property
+    def _is_mixed(self) -> bool:
+        """What was sent before comes behind what was not: he who had it has gone when we were here already."""
+        told = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
+        for one in told:
+            self._arrived.put_nowait(one)
+        return [_was_sent_before(one) for one in told] != sorted(map(_was_sent_before, told), reverse=True)
+
+    async def _put_back(self, queue: Any) -> None:
+        """First what was sent before: what is put back one by one lies in that order.
+
+        Of that some may still lie in the queue, for which there was no room; it is no more than we are sent at once.
+        """
+        tag = await queue.consume(self._arrived.put)
+        await self._looked_at()
+        await queue.cancel(tag)
+        told = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
+        for one in sorted(told, key=_was_sent_before, reverse=True):
+            await one.nack(requeue=True)
 
     async def _consumers(self, is_awaited: Callable[[int], bool], seconds: float) -> int:
         """As soon as there are so many. Raises TimeoutError."""
@@ -255,6 +286,11 @@ class RabbitReplies:
                 headers={} if key is None else {KEY_HEADER: key},
             )
             await self._exchange.publish(message, routing_key=self._queue_name, mandatory=True, timeout=SECONDS_MAX)
+
+
+def _was_sent_before(message: Any) -> bool:
+    """To another consumer of a quorum queue, which says so: a classic one has put it back where it was."""
+    return bool(message.redelivered) and not PUT_BACK_HEADERS.isdisjoint(message.headers or {})
 
 
 def _place_of(queue: str) -> str:
