@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.at_length import as_many_as
 from tests.conftest import Servers, clone_database
 from tests.model.campaign import agreed
 from tests.model.running import AT_ONCE, Ground, Run, Sequence_, drawn, ground, read
@@ -19,9 +18,8 @@ from tests.model.verbs import VERBS
 SEEDS = Path(__file__).with_name("seeds.txt")
 """Sequences that have shown a difference once, a line each. They are run first, for ever."""
 
-SEQUENCES_AT_LENGTH = 500
-SEQUENCES = as_many_as(120, at_length=SEQUENCES_AT_LENGTH)
-PARTS = as_many_as(2, at_length=4)
+SEQUENCES = 500
+PARTS = 4
 """The suite's processes share them."""
 
 SEQUENCES_OF_CAMPAIGN = 10_000
@@ -86,7 +84,7 @@ async def test_the_service_does_what_the_model_says(model_ground: Ground, part: 
 async def test_the_service_does_what_the_model_says_ten_thousand_times(servers: Servers) -> None:
     """As many as `ZEROSUM_MODEL_SEQUENCES` says, where it says anything. Run again, it goes on where it ended."""
     number = int(os.environ.get("ZEROSUM_MODEL_SEQUENCES", str(SEQUENCES_OF_CAMPAIGN)))
-    agree, anew = await agreed(servers, range(SEQUENCES_AT_LENGTH, SEQUENCES_AT_LENGTH + number), fail)
+    agree, anew = await agreed(servers, range(SEQUENCES, SEQUENCES + number), fail)
     print(f"{agree} of {number} agree; {anew} spans were run anew on a starved machine")
     if agree < number:
         pytest.skip(f"{agree} of {number} agree so far: run it again, and it goes on")
