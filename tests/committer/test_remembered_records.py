@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from tests.committer.test_flights_with_records import (
 from tests.committer.test_remembered_rules import Watched
 from tests.conftest import TestDatabase
 from zerosum.db.batch import looking
-from zerosum.db.batch.looking import LEFT_MAX, Looked, RememberedRecords
+from zerosum.db.batch.looking import LEFT_MAX, METADATA_SIGNS_MAX, Looked, RememberedRecords
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import HoldId, LedgerId
@@ -151,6 +152,21 @@ async def test_what_is_remembered_is_what_a_look_would_find(
     assert {key: as_it_is(record) for key, record in remembered.records.items()} == {
         key: as_it_is(record) for key, record in seen.records.items()
     }
+
+
+async def test_a_hold_about_which_much_is_said_is_not_remembered(ground: Ground, test_database: TestDatabase) -> None:
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        payer, payee = await ground.open(2, floor=None)
+        await prepared(committer, ground)
+        await committer.carry_out(ground.transfer(payer, payee, "1.00"))
+        holds = [
+            replace(holding(ground, payer, payee, "5.00"), metadata={"said": "x" * signs})
+            for signs in (10, METADATA_SIGNS_MAX)
+        ]
+        for hold in holds:
+            assert isinstance(await committer.carry_out(hold), Posted)
+        keys = [RecordKey(ground.ledger_id, HOLD, hold.hold_id) for hold in holds]
+        assert remembered_records(committer).take([Need(key) for key in keys]).records.keys() == {keys[0]}
 
 
 def as_it_is(record: Any) -> dict[str, Any]:

@@ -25,9 +25,10 @@ from zerosum.logs.setting_up import log_formatter
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Work
 from zerosum.tracing import export
-from zerosum.tracing.batches import LINKS_MAX
+from zerosum.tracing.batches import LINKS_MAX, BatchTracing
 from zerosum.tracing.export import QUEUE_MAX, SEND_MAX
 from zerosum.tracing.requests import RequestTracing as Tracing
+from zerosum.tracing.told import beginning
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = (b"traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode())
@@ -165,6 +166,18 @@ async def test_a_batch_names_so_many_of_its_requests_and_says_how_many_there_wer
         "zerosum.batch.failed_works": 1,
     }
     assert batch.status.code == Status.STATUS_CODE_ERROR
+
+
+async def test_a_fault_in_telling_costs_no_batch(caplog: pytest.LogCaptureFixture) -> None:
+    def tell(written: bytes, spans: int = 1) -> None:
+        raise ValueError
+
+    batches, one = BatchTracing(tell), work(beginning())
+    with batches.batch([one]):
+        end = batches.tell_commit("commit")
+        end(False)
+    assert not one.answer.done()
+    assert [record.message for record in caplog.records] == ["a span could not be told"] * 2
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])

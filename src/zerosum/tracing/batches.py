@@ -17,6 +17,7 @@ from zerosum.domain.traces import TraceOrigin
 from zerosum.services.committing.held_up import HeldUp
 from zerosum.services.committing.lane_loop import Carrier
 from zerosum.services.committing.work import Work
+from zerosum.tracing.harmless import harmless
 from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attributes, with_link, write_siblings, write_span
 from zerosum.tracing.told import Tell, part_of, written_step
 
@@ -45,10 +46,11 @@ class BatchTracing:
             yield
         finally:
             _current_batch.reset(outer)
-            origins = {origin.traceparent: origin for _, origin in waited}
-            written = _written_batch(batch, (began_at, time_ns()), works, [*origins.values()][:LINKS_MAX])
-            of_a_wait = named("committer queue", Kind.INTERNAL) + with_link(batch)
-            self._tell(written + write_siblings(waits, began_at, of_a_wait), 1 + len(waits))
+            with harmless():
+                origins = {origin.traceparent: origin for _, origin in waited}
+                written = _written_batch(batch, (began_at, time_ns()), works, [*origins.values()][:LINKS_MAX])
+                of_a_wait = named("committer queue", Kind.INTERNAL) + with_link(batch)
+                self._tell(written + write_siblings(waits, began_at, of_a_wait), 1 + len(waits))
 
     def tell_commit(self, operation: str) -> Callable[[bool], None]:
         """A round trip that commits. Nothing of the statement is told."""
@@ -60,7 +62,8 @@ class BatchTracing:
         def end(has_failed: bool) -> None:
             said = {"db.system.name": "postgresql", "db.operation.name": operation}
             name, times = f"postgresql {operation}", (began_at, time_ns())
-            self._tell(written_step(name, Kind.CLIENT, part_of(batch), batch, times, said, has_failed=has_failed))
+            with harmless():
+                self._tell(written_step(name, Kind.CLIENT, part_of(batch), batch, times, said, has_failed=has_failed))
 
         return end
 

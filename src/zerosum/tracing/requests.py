@@ -10,6 +10,7 @@ from time import time_ns
 from zerosum.domain.traces import Origins, TraceOrigin, current_origins
 from zerosum.gateway.request_state import RequestState, RequestTrace, current_request_state
 from zerosum.gateway.trace_context import TraceParent, read_trace_parent, without_credentials
+from zerosum.tracing.harmless import harmless
 from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attribute, with_attributes, with_state, write_span
 from zerosum.tracing.spans import Tracing
 from zerosum.tracing.told import Tell, beginning, part_of
@@ -80,7 +81,8 @@ class _ToldRequest(_UntoldRequest):
         self._began_at = time_ns()
 
     def end(self) -> None:
-        self._tell(_written(self._exchange, self._origin, self._parent, self._began_at))
+        with harmless():
+            self._tell(_written(self._exchange, self._origin, self._parent, self._began_at))
 
 
 def _written(exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None, began_at: int) -> bytes:

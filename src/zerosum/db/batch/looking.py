@@ -21,7 +21,13 @@ REMEMBERED_MAX = 10_000
 """Ledgers, nearly always: of each its newest house rules. When there are more all are looked at anew."""
 
 LEFT_MAX = 20_000
-"""Payments and holds, about 20 MB when full. Then those that were written longest ago are forgotten."""
+"""Payments and holds, at most some 60 MB when full. Then those that were written longest ago are forgotten."""
+
+METADATA_SIGNS_MAX = 1_000
+"""Of a hold that is remembered. Callers may say thirty times as much, and of all holds of a lane that would be a GB."""
+
+STEPS_MAX = 20
+"""Entries of a hold that is remembered."""
 
 Left = Sequence[tuple[RecordKey, Any]]
 """Records as a batch leaves them."""
@@ -154,11 +160,20 @@ def _left_by(posted: Iterable[Posted], records: ChangedRecords) -> Iterator[tupl
     for outcome in posted:
         if type(outcome) is PostedPair:
             for made in outcome.pair.records:
-                if made[0].kind in kinds:
+                if made[0].kind in kinds and _is_light(made[1]):
                     yield made
     for key, record in records.changed.items():
-        if key.kind in kinds:
+        if key.kind in kinds and _is_light(record):
             yield key, record
+
+
+def _is_light(record: Any) -> bool:
+    """A payment always is."""
+    metadata = getattr(record, "metadata", None)
+    if metadata is None:
+        return True
+    signs = sum([len(name) + len(said) for name, said in metadata.items()])
+    return signs <= METADATA_SIGNS_MAX and len(record.entry_ids) <= STEPS_MAX
 
 
 @cache

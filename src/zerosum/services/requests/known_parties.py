@@ -105,6 +105,7 @@ class KnownParties:
 
     def remember(self, ledger_id: UUID, id_: UUID, parties: Parties) -> None:
         self._parties[ledger_id, id_] = parties
+        self._parties.move_to_end((ledger_id, id_))  # It may have been there, and is about to be asked for.
         while len(self._parties) > REMEMBERED_MAX:
             self._parties.popitem(last=False)
 
