@@ -137,7 +137,7 @@ def test_over_the_web_what_is_full_by_now_is_taken_in_the_place_of_what_was_part
 @pytest.mark.parametrize(
     ("other", "size", "what"),
     [
-        (3, 700, "did not begin as that of size 700"),
+        (3, 700, "has two roots of 700 leaves"),
         (3, 1_500, "did not begin as that of size 700"),
         (699, 701, "did not begin as that of size 700"),
         (690, 65_800, "did not begin as that of size 700"),
@@ -162,6 +162,54 @@ def test_a_fork_is_refused_and_kept_as_evidence(
     assert (note, held) == ((fork.folder / "checkpoint").read_bytes(), before["checkpoint"])
     # And the log itself is mirrored on.
     assert mirrored(log.grow(1_000), mirror) == 0
+
+
+def test_a_fork_is_kept_whatever_else_was_told_before_and_whatever_it_withholds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standalone, "EVIDENCE_MAX", 2)
+    log, mirror = Log(tmp_path / "log").grow(700), tmp_path / "mirror"
+    assert mirrored(log, mirror) == 0
+    for size in (300, 301, 302, 303):
+        old = Log(tmp_path / "old").grow(size)
+        for _ in range(2):
+            assert mirrored(old, mirror) == 1
+            note = old.folder / "checkpoint"  # Anybody can add a line that nobody can check.
+            note.write_text(note.read_text("utf-8") + "\N{EM DASH} somebody AAAAAAAA\n", "utf-8")
+    assert len([*(mirror / "evidence").iterdir()]) == 2
+    fork = Log(tmp_path / "fork", other=3).grow(700)
+    shutil.rmtree(fork.folder / "tile")
+    assert mirrored(fork, mirror) == 1
+    [kept] = (mirror / "evidence").glob("fork-*")
+    assert (kept / "checkpoint").read_bytes() == (fork.folder / "checkpoint").read_bytes()
+
+
+def test_nobody_is_sent_elsewhere_and_what_was_cut_off_is_not_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(tmp_path / "log").grow(300)
+    assert mirrored(log, tmp_path / "mirror") == 0
+    log.grow(600)
+
+    def sends_elsewhere(handler: SimpleHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/log" + handler.path.removeprefix("/moved"))
+        handler.end_headers()
+
+    def cuts_off(handler: SimpleHTTPRequestHandler) -> None:
+        content = (log.folder / handler.path.lstrip("/").removeprefix("log/")).read_bytes()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content if handler.path.endswith("checkpoint") else content[:-1])
+
+    with served(tmp_path) as (address, asked):
+        for answer, path in ((sends_elsewhere, "moved"), (cuts_off, "log")):
+            monkeypatch.setattr(SimpleHTTPRequestHandler, "do_GET", answer)
+            assert mirrored(log, tmp_path / "mirror", f"{address}/{path}") == 2
+        assert asked
+    monkeypatch.undo()
+    assert mirrored(log, tmp_path / "mirror") == 0
 
 
 @pytest.mark.parametrize("name", ["tile/0/000", "tile/0/001", "tile/0/002.p/88", "tile/1/000.p/2"])

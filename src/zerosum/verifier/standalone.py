@@ -37,7 +37,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -757,6 +757,16 @@ class Tile:
         return f"tile/{self.level}/{'/'.join(reversed(parts))}{partial}"
 
 
+class Stay(HTTPRedirectHandler):
+    """What is asked for lies where the caller has said, and nowhere else: a redirection is an error."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+STAYING = build_opener(Stay)
+
+
 class Served:
     """A log as it is published: below an address, or in a folder."""
 
@@ -781,8 +791,11 @@ class Served:
     def read_web(self, path: str, length_max: int) -> bytes | None:
         request = Request(f"{self.where}/{path}", headers={"User-Agent": "zerosum-mirror"})  # noqa: S310 - it was looked at
         try:
-            with urlopen(request, timeout=FETCH_SECONDS_MAX) as answer:  # noqa: S310
-                return bytes(answer.read(length_max + 1))
+            with STAYING.open(request, timeout=FETCH_SECONDS_MAX) as answer:
+                content = bytes(answer.read(length_max + 1))
+                if answer.length and len(content) <= length_max:
+                    raise Unreadable(f"{path}: the connection was cut")
+                return content
         except HTTPError as error:
             if error.code in (403, 404, 410):  # An object store tells a stranger 403 of what is not there.
                 return None
@@ -856,7 +869,9 @@ class Mirror:
         """How many tiles were copied."""
         if self.old is not None and self.new.size < self.old.size:
             self.refuse(f"the log has shrunk from {self.old.size} to {self.new.size} leaves")
-        if self.old is not None and (self.new.size, self.new.root) == (self.old.size, self.old.root):
+        if self.old is not None and self.new.size == self.old.size:
+            if self.new.root != self.old.root:
+                self.refuse(f"the log has two roots of {self.old.size} leaves")
             return 0
         for tile in edge_of(self.new.size):
             self.right[tile.level, tile.place] = self.served.tile(tile)
@@ -943,13 +958,17 @@ class Mirror:
     def refuse(self, what: str) -> NoReturn:
         """Both checkpoints are signed: that is the proof, with the tiles that lead to the new root as far as known."""
         assert self.old is not None
-        name = f"evidence/{sha256(self.new.note.encode()).hexdigest()[:16]}"
-        kept = self.folder / "evidence"
-        if (self.folder / name).is_dir() or not kept.is_dir() or len(list(kept.iterdir())) < EVIDENCE_MAX:
-            for (level, place), content in self.right.items():
-                self.write(f"{name}/{Tile(level, place, len(content) // HASH_BYTES).path}", content)
-            self.write(f"{name}/held", self.old.note.encode())
-            self.write(f"{name}/checkpoint", self.new.note.encode())
+        kind = "shrunk" if self.new.size < self.old.size else "fork"  # The one may be told often, the other never.
+        told = (
+            f"{self.new.origin}\n{self.new.size}\n{self.new.root.hex()}"  # What is signed: anybody may add to a note.
+        )
+        name, kept = f"evidence/{kind}-{sha256(told.encode()).hexdigest()[:16]}", self.folder / "evidence"
+        if not (self.folder / name).is_dir() and len(list(kept.glob(f"{kind}-*"))) >= EVIDENCE_MAX:
+            raise Wrong(f"{what}; {EVIDENCE_MAX} such checkpoints are kept in {kept}, and nothing is changed")
+        for (level, place), content in self.right.items():
+            self.write(f"{name}/{Tile(level, place, len(content) // HASH_BYTES).path}", content)
+        self.write(f"{name}/held", self.old.note.encode())
+        self.write(f"{name}/checkpoint", self.new.note.encode())
         raise Wrong(f"{what}; both checkpoints are kept in {self.folder / name}, and nothing else is changed")
 
 
