@@ -18,8 +18,7 @@ from zerosum.domain.proof_log.note import origin
 from zerosum.services.apart import apart
 from zerosum.services.proof_log.checkpoints import keys_by_id
 from zerosum.services.proof_log.documents import key_of, note_of
-from zerosum.services.proof_log.kept_file import size_and_root
-from zerosum.services.proof_log.outside import Differences, logs_behind, still_there
+from zerosum.services.proof_log.outside import Differences, logs_behind
 from zerosum.services.proof_log.places import Kept, Place
 
 CHECKPOINTS_AT_ONCE = 100
@@ -65,12 +64,8 @@ class CheckpointKeeper:
             raise
 
     async def _add(self, ledger_id: UUID, kept: Kept) -> int:
-        after = await self._number_of(ledger_id, kept.last_note)
+        after = await self._differences.number_of(ledger_id, kept.last_note, how="was kept")
         if after is None:
-            what = (
-                f"the checkpoint of size {size_and_root(kept.last_note or '')[0]} that was kept is not in the database"
-            )
-            await self._differences.tell(ledger_id, "rewritten", what)
             return 0
         added = 0
         for _ in range(PAGES_MAX):
@@ -83,13 +78,6 @@ class CheckpointKeeper:
             after, added = page[-1].number, added + len(page)
         self._kept[ledger_id] = after
         return added
-
-    async def _number_of(self, ledger_id: UUID, note: str | None) -> int | None:
-        """Of the newest checkpoint that was kept: 0 where there is none yet, None where the database has another."""
-        if note is None:
-            return 0
-        found = await still_there(self._database, ledger_id, note)
-        return None if found is None else found.number
 
     async def _next(self, ledger_id: UUID, after: int) -> tuple[Sequence[SignedRoot], Sequence[str]]:
         async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:

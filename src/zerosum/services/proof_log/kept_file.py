@@ -7,14 +7,13 @@ is added, and whatever was said to be written is on the disk.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from zerosum.adapters.whole_files import sync_folder
+from zerosum.adapters.whole_files import is_locked_alone, sync_folder
 
 MODE = 0o644
 """It holds nothing secret, and is there to be read."""
@@ -60,9 +59,7 @@ def kept_file(path: Path) -> Iterator[KeptFile | None]:
     is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, MODE)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not is_locked_alone(descriptor):
             yield None
             return
         if is_new:

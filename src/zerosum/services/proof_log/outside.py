@@ -34,7 +34,7 @@ async def logs_behind(database: Database, outside: Mapping[UUID, int]) -> list[U
     return found
 
 
-async def still_there(database: Database, ledger_id: UUID, note: str) -> SignedRoot | None:
+async def _still_there(database: Database, ledger_id: UUID, note: str) -> SignedRoot | None:
     """The checkpoint that has left, as the database has it. None where it has another one of that size, or none."""
     size, root = size_and_root(note)
     if not 0 < size < SIZE_MAX:
@@ -53,6 +53,20 @@ class Differences:
         self._actor = actor
         self._told: set[tuple[UUID, str]] = set()
         """Ledgers, and what of theirs is wrong."""
+
+    async def number_of(self, ledger_id: UUID, note: str | None, *, how: str) -> int | None:
+        """Of the newest checkpoint that has left: 0 where none has, None where the database has another, which is told.
+
+        `how` it has left.
+        """
+        if note is None:
+            return 0
+        found = await _still_there(self._database, ledger_id, note)
+        if found is not None:
+            return found.number
+        what = f"the checkpoint of size {size_and_root(note)[0]} that {how} is not in the database"
+        await self.tell(ledger_id, "rewritten", what)
+        return None
 
     async def tell(self, ledger_id: UUID, kind: str, what: str) -> None:
         if (ledger_id, kind) in self._told:

@@ -23,7 +23,7 @@ from zerosum.services.apart import apart
 from zerosum.services.proof_log.checkpoints import keys_by_id
 from zerosum.services.proof_log.documents import note_of
 from zerosum.services.proof_log.kept_file import size_and_root
-from zerosum.services.proof_log.outside import Differences, logs_behind, still_there
+from zerosum.services.proof_log.outside import Differences, logs_behind
 from zerosum.services.proof_log.tile_places import PublishedLog, TilePlace
 
 LEAVES_AT_ONCE = 64 * TILE_HASHES
@@ -69,15 +69,10 @@ class LogPublisher:
             raise
 
     async def _carry_on(self, ledger_id: UUID, log: PublishedLog) -> int:
-        size, number = 0, 0
-        if log.checkpoint is not None:
-            size = size_and_root(log.checkpoint)[0]
-            found = await still_there(self._database, ledger_id, log.checkpoint)
-            if found is None:
-                what = f"the checkpoint of size {size} that is published is not in the database"
-                await self._differences.tell(ledger_id, "rewritten", what)
-                return 0
-            number = found.number
+        number = await self._differences.number_of(ledger_id, log.checkpoint, how="is published")
+        if number is None:
+            return 0
+        size = 0 if log.checkpoint is None else size_and_root(log.checkpoint)[0]
         for made in range(STEPS_MAX):
             step = await self._next(ledger_id, size)
             if step is None:

@@ -6,7 +6,6 @@ Of each log `led_…/checkpoint` and `led_…/tile/…`, beside what is kept of 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zerosum.adapters.object_store import Answer, Form, ObjectStore
-from zerosum.adapters.whole_files import make_folders, write_whole
+from zerosum.adapters.whole_files import is_locked_alone, make_folders, write_whole
 
 MODE = 0o644
 """They are there to be read by a web server."""
@@ -67,9 +66,7 @@ class FolderOfTiles:
         await asyncio.to_thread(make_folders, folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not is_locked_alone(descriptor):
                 yield None
                 return
             yield _LogInFolder(folder)
