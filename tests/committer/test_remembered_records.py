@@ -23,8 +23,8 @@ from tests.committer.test_flights_with_records import (
 from tests.committer.test_remembered_rules import Watched
 from tests.conftest import TestDatabase
 from zerosum.db.batch import looking
-from zerosum.db.batch.looking import LEFT_MAX, METADATA_SIGNS_MAX, Looked, RememberedRecords
-from zerosum.db.engine import Database
+from zerosum.db.batch.hold_records import METADATA_SIGNS_MAX
+from zerosum.db.batch.looking import LEFT_MAX, Looked, RememberedRecords
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import HoldId, LedgerId
 from zerosum.domain.ledger.outcome import Posted, PostedPair, Refused
@@ -32,11 +32,6 @@ from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.payments.hold_commands import ExtendHold
 from zerosum.domain.payments.holds import HOLD
 from zerosum.domain.payments.payment import PAYMENT
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def test_what_was_made_here_is_captured_and_given_back_without_a_look(

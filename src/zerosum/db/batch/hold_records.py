@@ -25,6 +25,13 @@ from zerosum.domain.money import render_amount
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus, HoldVerb
 from zerosum.domain.payments.payment import PaymentTexts
 
+METADATA_SIGNS_MAX = 1_000
+"""Of a hold that is kept in memory. Callers may say thirty times as much, and of all holds of a lane that would be a
+GB."""
+
+STEPS_MAX = 20
+"""Entries of a hold that is kept in memory."""
+
 _NOTHING = "(amount::numeric - amount::numeric)"
 """In the places of the currency."""
 
@@ -48,6 +55,11 @@ def _hold(row: Sequence[Any]) -> Hold:
         house_rules=row[15],
         texts=PaymentTexts(*row[16:]),
     )
+
+
+def _is_small(hold: Hold) -> bool:
+    signs = sum([len(name) + len(said) for name, said in hold.metadata.items()])
+    return signs <= METADATA_SIGNS_MAX and len(hold.entry_ids) <= STEPS_MAX
 
 
 HOLDS = RecordSet(
@@ -75,6 +87,7 @@ HOLDS = RecordSet(
     changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "payment_ids", "changes"),
     read=_hold,
     is_looked_at=True,
+    is_small=_is_small,
     in_pair={
         "id": "id",
         "status": f"'{HoldStatus.OPEN}'",

@@ -8,7 +8,7 @@ moment ago. All that is remembered is compared where the next batch is written, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,12 +22,6 @@ REMEMBERED_MAX = 10_000
 
 LEFT_MAX = 20_000
 """Payments and holds, at most some 60 MB when full. Then those that were written longest ago are forgotten."""
-
-METADATA_SIGNS_MAX = 1_000
-"""Of a hold that is remembered. Callers may say thirty times as much, and of all holds of a lane that would be a GB."""
-
-STEPS_MAX = 20
-"""Entries of a hold that is remembered."""
 
 Left = Sequence[tuple[RecordKey, Any]]
 """Records as a batch leaves them."""
@@ -160,26 +154,17 @@ def _left_by(posted: Iterable[Posted], records: ChangedRecords) -> Iterator[tupl
     for outcome in posted:
         if type(outcome) is PostedPair:
             for made in outcome.pair.records:
-                if made[0].kind in kinds and _is_light(made[1]):
+                if made[0].kind in kinds and kinds[made[0].kind](made[1]):
                     yield made
     for key, record in records.changed.items():
-        if key.kind in kinds and _is_light(record):
+        if key.kind in kinds and kinds[key.kind](record):
             yield key, record
 
 
-def _is_light(record: Any) -> bool:
-    """A payment always is."""
-    metadata = getattr(record, "metadata", None)
-    if metadata is None:
-        return True
-    signs = sum([len(name) + len(said) for name, said in metadata.items()])
-    return signs <= METADATA_SIGNS_MAX and len(record.entry_ids) <= STEPS_MAX
-
-
 @cache
-def _kinds_left() -> frozenset[str]:
-    """Payments and holds: what batches lock by a look, and write."""
-    return frozenset(kind for kind, found in RECORD_SETS.items() if found.is_looked_at and found.newest is None)
+def _kinds_left() -> Mapping[str, Callable[[Any], bool]]:
+    """Payments and holds: what batches lock by a look, and write. With what says of one whether it is small enough."""
+    return {kind: found.is_small for kind, found in RECORD_SETS.items() if found.is_looked_at and found.newest is None}
 
 
 @cache

@@ -80,6 +80,9 @@ class RecordSet:
     """Whether a batch may decide by a look at them before it holds anything. What its commands are to have locked is
     compared then, when it is locked; what they only read may be as it was when they came."""
 
+    is_small: Callable[[Any], bool] = lambda _: True
+    """Whether one that was looked at and written may be kept in memory, by how much it holds."""
+
     newest: Newest | None = None
     """Of what is only read, and may be remembered from batch to batch (`looking.py`)."""
 
