@@ -17,9 +17,8 @@ from zerosum.domain.traces import TraceOrigin
 from zerosum.services.committing.held_up import HeldUp
 from zerosum.services.committing.lane_loop import Carrier
 from zerosum.services.committing.work import Work
-from zerosum.tracing.harmless import harmless
 from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attributes, with_link, write_siblings, write_span
-from zerosum.tracing.told import Tell, part_of, written_step
+from zerosum.tracing.told import Tell, harmless, part_of, written_step
 
 LINKS_MAX = 64
 """A batch carries up to a thousand requests: it names so many of them, and says how many there were."""

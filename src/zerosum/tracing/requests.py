@@ -10,10 +10,9 @@ from time import time_ns
 from zerosum.domain.traces import Origins, TraceOrigin, current_origins
 from zerosum.gateway.request_state import RequestState, RequestTrace, current_request_state
 from zerosum.gateway.trace_context import TraceParent, read_trace_parent, without_credentials
-from zerosum.tracing.harmless import harmless
 from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attribute, with_attributes, with_state, write_span
 from zerosum.tracing.spans import Tracing
-from zerosum.tracing.told import Tell, beginning, part_of
+from zerosum.tracing.told import Tell, beginning, harmless, part_of
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 OTHER_METHOD = "_OTHER"
