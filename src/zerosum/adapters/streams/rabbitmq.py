@@ -137,7 +137,7 @@ class RabbitInput:
         # None at all: the queue does not answer, for we are one.
         number = await self._consumers(lambda number: number > 0, SECONDS_MAX)
         await self._looked_at()  # What was put back until then has been sent to us now, as far as it may be.
-        if number == 1 and not self._is_mixed:
+        if number == 1 and not self._is_mixed():
             return
         async with asyncio.timeout(SECONDS_MAX):
             await queue.cancel(tag)
@@ -147,13 +147,12 @@ class RabbitInput:
             await self._consumers(lambda number: number <= 1, ALONE_SECONDS_MAX)
         raise InputAway("another consumer had the queue until now")
 
-    @property
     def _is_mixed(self) -> bool:
         """What was sent before comes behind what was not: he who had it has gone when we were here already."""
-        told = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
+        told = self._taken_out()
         for one in told:
             self._arrived.put_nowait(one)
-        return [_was_sent_before(one) for one in told] != sorted(map(_was_sent_before, told), reverse=True)
+        return told != _in_order(told)
 
     async def _put_back(self, queue: Any) -> None:
         """First what was sent before: what is put back one by one lies in that order.
@@ -163,9 +162,11 @@ class RabbitInput:
         tag = await queue.consume(self._arrived.put)
         await self._looked_at()
         await queue.cancel(tag)
-        told = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
-        for one in sorted(told, key=_was_sent_before, reverse=True):
+        for one in _in_order(self._taken_out()):
             await one.nack(requeue=True)
+
+    def _taken_out(self) -> list[Any]:
+        return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
 
     async def _consumers(self, is_awaited: Callable[[int], bool], seconds: float) -> int:
         """As soon as there are so many. Raises TimeoutError."""
@@ -286,6 +287,10 @@ class RabbitReplies:
                 headers={} if key is None else {KEY_HEADER: key},
             )
             await self._exchange.publish(message, routing_key=self._queue_name, mandatory=True, timeout=SECONDS_MAX)
+
+
+def _in_order(messages: Sequence[Any]) -> list[Any]:
+    return sorted(messages, key=_was_sent_before, reverse=True)
 
 
 def _was_sent_before(message: Any) -> bool:
