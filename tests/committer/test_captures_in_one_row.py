@@ -13,8 +13,6 @@ from tests.committer.ground import Ground, Superuser, connecting, running_commit
 from tests.committer.test_flights_with_records import assert_all_is_proved, capture, holding, refund, void
 from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
-from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import PostedPair
 from zerosum.domain.payments.payment import PaymentTexts
@@ -25,11 +23,6 @@ OWN = {"created_at", "posted_at", "effective_at", "changed_at", "hash", "xid", "
 """What two commands of the same content have each for itself."""
 
 EXPIRY = now().replace(microsecond=0) + timedelta(days=3)
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def rows_of(superuser: Superuser, ids: Mapping[UUID, str]) -> list[str]:

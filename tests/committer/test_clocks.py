@@ -5,18 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import asyncpg
-import pytest
 
 from tests.committer.ground import Ground, assert_books_are_right, connecting, running_committer
 from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
-from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def test_a_clock_that_is_set_back_takes_no_account_back_with_it(

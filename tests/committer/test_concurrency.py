@@ -13,18 +13,11 @@ import pytest
 
 from tests.committer.ground import Ground, assert_books_are_right, connecting, kind_of, running_committer
 from tests.conftest import TestDatabase
-from zerosum.db.engine import Database
 from zerosum.domain.errors import InsufficientFunds
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 
 CALLERS = 64
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 @pytest.mark.parametrize("units", [1, 7, 1000])

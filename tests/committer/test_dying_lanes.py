@@ -12,9 +12,7 @@ import pytest
 from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, assert_books_are_right, connecting, running_committer
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services.committing import lane_loop
 from zerosum.services.committing.committer import Committer
@@ -25,11 +23,6 @@ Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 class Deadly(BaseException):
     """What nobody catches."""
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 def lane_of(committer: Committer) -> asyncio.Task[None]:

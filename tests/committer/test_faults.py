@@ -19,20 +19,13 @@ from tests.committer.ground import (
 )
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.errors import InternalError, OutcomeUnknown, Overloaded, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services.committing import held_up
 from zerosum.services.committing.batch_runner import UNREACHABLE_SECONDS_MAX
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 class Breaking:

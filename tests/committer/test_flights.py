@@ -22,20 +22,14 @@ from tests.committer.ground import (
 )
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
-from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account_commands import ChangeAccount, FreezeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.work import Answers
 
 Step = Callable[[], Awaitable[None]]
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def nothing() -> None:

@@ -6,22 +6,13 @@ import asyncio
 from datetime import timedelta
 
 import asyncpg
-import pytest
 
 from tests.committer.ground import Ground, Superuser, assert_books_are_right, running_committer
 from tests.committer.test_flights import Staged, answers, remembering, single
 from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
-from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services.proofs.whole_ledger import verify_ledger
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
-
 
 LOCK = "select from accounts where id = $1 for update"
 

@@ -19,18 +19,11 @@ from tests.committer.test_dying_lanes import lane_of
 from tests.committer.test_flights import Staged, answers, remembering, single, waited
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, RecordUnreadable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.domain.payments.pay import Pay
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.work import Work
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def test_a_command_that_cannot_be_decided_from_memory_fails_alone(

@@ -23,10 +23,9 @@ from tests.committer.test_flights import Staged, answers, nothing, single, waite
 from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
 from zerosum.db.batch.looking import RememberedRecords
-from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
+from zerosum.domain.identifiers import AccountId, HoldId, PaymentId
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 from zerosum.domain.money import Money
 from zerosum.domain.payments.hold_commands import CaptureHold, PlaceHold, VoidHold
@@ -35,11 +34,6 @@ from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.refunds import RefundPayment
 from zerosum.services.committing.committer import Committer
 from zerosum.services.proofs.whole_ledger import verify_ledger
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 def members_of(of: HoldCommand | Pay) -> dict[str, Any]:

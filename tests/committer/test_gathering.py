@@ -6,12 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-import pytest
-
 from tests.committer.ground import Ground
-from zerosum.db.engine import Database
 from zerosum.domain.errors import InsufficientFunds
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Refused
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.held_up import HeldUp
@@ -20,11 +16,6 @@ from zerosum.services.committing.work import Work
 
 ROUNDS = 6
 CALLERS = 8
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 class Notebook:

@@ -15,19 +15,12 @@ from tests.committer.ground import Ground, connecting, kind_of, running_committe
 from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.db.batch import LANE_SETTINGS
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.services.committing import held_up
 from zerosum.services.committing.committer import Committer
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 @asynccontextmanager

@@ -23,17 +23,10 @@ from tests.committer.test_flights_with_records import (
 from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account_commands import ChangeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.domain.payments.hold_commands import ExtendHold
 from zerosum.services.committing.lane_loop import CommitterStats
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 @pytest.mark.parametrize("is_lost", [True, False])

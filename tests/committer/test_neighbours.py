@@ -13,20 +13,13 @@ import pytest
 from tests.committer.ground import Ground, assert_books_are_right, connecting, running_committer
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.services.committing.lane_loop import CommitterStats
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CALLERS = 600
 AT_ONCE = 50
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def test_those_who_stay_get_their_own_answers_when_every_second_one_leaves(

@@ -10,17 +10,10 @@ import pytest
 from tests.committer.ground import Ground, connecting, kind_of, running_committer
 from tests.committer.test_isolation import LOCK, Superuser, holding
 from tests.conftest import TestDatabase
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 
 ORDER = 7
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def test_what_is_shed_is_not_overtaken_by_less_that_was_handed_over_with_it(

@@ -18,8 +18,6 @@ from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.db.batch import wire
 from zerosum.db.batch.pairs import are_pairs
-from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.payments.payment import PaymentTexts
@@ -38,11 +36,6 @@ OWN = {
     "xid",
 }
 """What two payments of the same content have each for itself. That these fit is the guard's to say."""
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def rows_of(superuser: Superuser, entry_id: UUID) -> list[dict[str, Any]]:

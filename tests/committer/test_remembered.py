@@ -19,16 +19,9 @@ from tests.committer.ground import (
 )
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account_commands import ChangeAccount, ExistingAccountCommand, FreezeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 class Counting:

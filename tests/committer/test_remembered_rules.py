@@ -15,7 +15,6 @@ from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
 from zerosum.db.batch.looking import NOTHING, REMEMBERED_MAX, RememberedNewest
-from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, PostedPair
@@ -23,11 +22,6 @@ from zerosum.domain.ledger.records import Need
 from zerosum.domain.payments.holds import HOLD
 from zerosum.domain.payments.house_rules import ChangeHouseRules, HouseRules, newest_key
 from zerosum.services.committing.committer import Committer
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 class Watched(Counting):

@@ -16,19 +16,12 @@ from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, running_committe
 from tests.committer.test_isolation import INSERT_KEYS, Superuser, holding
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services.committing.committer import Committer
 
 ORDER = 7
 DEADLINE_SECONDS = 0.8
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 class Slow:

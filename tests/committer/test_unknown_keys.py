@@ -15,10 +15,8 @@ from tests.conftest import TestDatabase
 from zerosum.adapters.balance_cache import NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.db.batch import BatchConnection
-from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
@@ -26,11 +24,6 @@ from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.unknown_keys import PLACES, PROBES, UnknownKeys, _Words
 
 LEDGER = UUID(int=5)
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 class Outage:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.committer.ground import Ground, connecting, running_committer
 from tests.conftest import TestDatabase
-from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Replayed
 from zerosum.services.committing.unknown_lookup import REST_SECONDS_MAX, UnknownKeyLookup
 
@@ -21,11 +17,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
-
-
-@pytest.fixture
-def ground(database: Database, ledger_id: LedgerId) -> Ground:
-    return Ground(database, ledger_id)
 
 
 async def test_what_is_found_used_is_unknown_to_refusals_alone(ground: Ground, test_database: TestDatabase) -> None:
