@@ -16,6 +16,7 @@ from zerosum.api.message_commands import message_commands
 from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import Message, MessageOutcome, OutcomeKind, Partition
 from zerosum.main import Service
+from zerosum.services.committing.submission import Prepared
 
 USD = {"currency": "USD"}
 
@@ -107,6 +108,27 @@ async def test_the_key_is_that_of_the_api(service: Service, client: Client) -> N
     assert (outcome.kind, outcome.is_replay) == (OutcomeKind.DONE, True)
     assert outcome.answer["data"] == over_http.json()
     assert (await client.balance(a))["posted"] == "5.00"
+
+
+async def test_a_plain_payment_goes_past_its_model_and_comes_to_the_same(service: Service, client: Client) -> None:
+    a = (await client.open_account())["code"]
+    desk = desk_of(service, client)
+    for number in range(2):  # What the first has opened is in memory with the second.
+        await carried_out(service, client, message(deposit(a), f"{client.ledger}-{number}"))
+    plain = {**deposit(a, "5.00", "straight"), "reference": "r 1"}
+    reading = desk.read(message(plain))
+    assert isinstance(reading.order, Prepared)
+    more = desk.read(message({**plain, "idempotency_key": "more", "metadata": {"a": "b"}}))
+    assert not isinstance(more.order, Prepared)
+    [first, second] = await desk.carry_out([reading, more])
+    body = {name: text for name, text in plain.items() if name not in ("command", "idempotency_key")}
+    assert first.answer["data"] == (await client.pay(body, "straight")).json()
+    assert second.answer["data"] == (await client.pay({**body, "metadata": {"a": "b"}}, "more")).json()
+    assert (await client.balance(a))["posted"] == "12.00"
+    [again, other] = await desk.carry_out([desk.read(message(one)) for one in (plain, {**plain, "amount": "6.00"})])
+    assert (again.kind, again.is_replay, again.answer["data"]) == (OutcomeKind.DONE, True, first.answer["data"])
+    assert other.refusal is not None
+    assert other.refusal.code == "idempotency_key_reused"
 
 
 async def test_a_row_of_a_client_file_needs_no_command(service: Service, client: Client) -> None:

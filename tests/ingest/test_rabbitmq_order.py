@@ -112,13 +112,12 @@ async def test_who_was_let_in_too_early_puts_back_what_lies_behind_what_another_
     monkeypatch.setattr(RabbitInput, "_take_place", take_no_place)
     await broker.send(list(range(HAD + 5)))
     await first.open(take, lose)
-    looked = RabbitInput._free_queue
+    looked = RabbitInput._wait_until_free
 
-    async def let_in(self: RabbitInput, _: float) -> object:
-        monkeypatch.setattr(RabbitInput, "_free_queue", looked)
-        return await self._channel.declare_queue(broker.queue, passive=True)
+    async def let_in(_: RabbitInput, __: float) -> None:
+        monkeypatch.setattr(RabbitInput, "_wait_until_free", looked)
 
-    monkeypatch.setattr(RabbitInput, "_free_queue", let_in)
+    monkeypatch.setattr(RabbitInput, "_wait_until_free", let_in)
     opening = asyncio.create_task(opened(second))
     try:
         async with asyncio.timeout(ALL_SECONDS_MAX):
@@ -202,16 +201,15 @@ async def test_of_two_that_begin_at_once_one_is_sent_messages(
     broker = RabbitBroker(rabbitmq_server.address)
     await broker.make()
     first, second = input_of(broker), input_of(broker)
-    looked, has_looked, goes_on = RabbitInput._free_queue, asyncio.Event(), asyncio.Event()
+    looked, has_looked, goes_on = RabbitInput._wait_until_free, asyncio.Event(), asyncio.Event()
 
-    async def look_and_wait(self: RabbitInput, round_trip: float) -> object:
-        found = await looked(self, round_trip)
+    async def look_and_wait(self: RabbitInput, round_trip: float) -> None:
+        await looked(self, round_trip)
         if self is first:
             has_looked.set()
             await goes_on.wait()
-        return found
 
-    monkeypatch.setattr(RabbitInput, "_free_queue", look_and_wait)
+    monkeypatch.setattr(RabbitInput, "_wait_until_free", look_and_wait)
     opening = asyncio.create_task(first.open(take, lose))
     try:
         await asyncio.wait_for(has_looked.wait(), ALL_SECONDS_MAX)

@@ -19,6 +19,7 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.messages import OutcomeKind, maker_of_messages
 from zerosum.gateway.app import Gateway
 from zerosum.main import Service
+from zerosum.services.committing.submission import Prepared
 
 
 async def test_payments_go_express_with_a_rule_and_without_one(
@@ -80,6 +81,17 @@ async def test_messages_are_judged_and_held(
     assert answer.json()["status"] == "approved"
     assert (await alice.balance("bob"))["posted"] == "201.00"
     await must_be_right(database, ledger_id)
+
+
+async def test_a_plain_message_goes_past_its_model_only_where_nobody_judges(
+    judging: Service, rules_file: Path, alice: Client, ledger_id: LedgerId
+) -> None:
+    desk = desk_of(judging, alice)
+    sent = message({"command": "payment", **PLAIN, "amount": "1.00"}, f"{ledger_id}-sent")
+    assert isinstance(desk.read(sent).order, Prepared)
+    write_rules(rules_file, LIMIT)
+    await read_at_once(judging)
+    assert not isinstance(desk.read(sent).order, Prepared)
 
 
 async def test_who_writes_to_an_input_does_not_approve_what_comes_by_it(

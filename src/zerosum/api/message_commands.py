@@ -32,11 +32,12 @@ from zerosum.api.schemas.journal import JournalEntryRequest, ReversalRequest, en
 from zerosum.api.schemas.payments import PaymentRequest, RefundRequest, refund_body
 from zerosum.api.schemas.templates import TemplatePostRequest
 from zerosum.api.services import Services
+from zerosum.api.straight_payments import MEMBERS, straight_command
 from zerosum.api.validation import validated
 from zerosum.domain.errors import Forbidden, InvalidId, ValidationFailed
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.ledger.templates.template import TEMPLATE_NAME_PATTERN_TEXT
-from zerosum.services.committing.submission import Submission
+from zerosum.services.committing.submission import Prepared, Submission
 from zerosum.services.journal import ReversalOrder
 from zerosum.services.requests.caller import Caller
 from zerosum.services.templates import TemplatePostOrder
@@ -61,6 +62,8 @@ class MessageCommand:
     """An order out of the body, the key, and what is named."""
     look_up: Callable[[Caller, Any], Awaitable[Any]] | None = None
     """What an order needs of the books before it is carried out, as the call over HTTP reads it."""
+    straight: Callable[[Caller, Mapping[str, Any], str], Prepared | None] | None = None
+    """A command out of members that are plain, past model and order. None: the ordinary way is the way."""
 
     def order(self, content: Mapping[str, Any], key: str) -> Any:
         """Raises what is wrong with the members, as the call over HTTP does."""
@@ -101,6 +104,10 @@ def message_commands(services: Services) -> dict[str, MessageCommand]:
     changes = services.holds.changes
 
     journal, templates, disputes = services.journal, services.templates, services.disputes
+    payments = services.payments
+
+    def straight(caller: Caller, members: Mapping[str, Any], key: str) -> Prepared | None:
+        return straight_command(payments, caller, members, key, MEMBERS) if payments.desk.is_unjudged else None
 
     async def original(caller: Caller, order: tuple[UUID, ReversalOrder]) -> ReversalOrder:
         return replace(order[1], original=await journal.find(caller, order[0]))
@@ -117,7 +124,9 @@ def message_commands(services: Services) -> dict[str, MessageCommand]:
         return MessageCommand(model=model, desk=changes, body_of=hold_body, acts_upon=("hold", Prefix.HOLD))
 
     return {
-        "payment": MessageCommand(model=PaymentRequest, desk=services.payments.desk, body_of=paid_or_held_body),
+        "payment": MessageCommand(
+            model=PaymentRequest, desk=payments.desk, body_of=paid_or_held_body, straight=straight
+        ),
         "refund": MessageCommand(
             model=RefundRequest,
             desk=services.refunds.desk,

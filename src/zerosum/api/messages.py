@@ -7,8 +7,9 @@ carries the same object as its data. A row of a client file as JSON needs no com
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,11 +19,12 @@ from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
-from zerosum.domain.messages import Message, MessageOutcome, OutcomeKind
+from zerosum.domain.messages import MadeWhenRead, Message, MessageOutcome, OutcomeKind
 from zerosum.domain.traces import HEADER, TraceOrigin, parse_traceparent
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.routing import BODY_BYTES_MAX
+from zerosum.services.committing.submission import Done
 from zerosum.services.requests.caller import Caller
 from zerosum.services.spans import NO_SPANS, Spans, Step, StepKind, in_trace
 
@@ -65,6 +67,7 @@ class Reading:
     command: MessageCommand
     key: str
     order: Any
+    """Or the command itself, where the members are plain."""
     origin: TraceOrigin | None = None
     """Of which trace it is a part."""
     place: str = ""
@@ -138,7 +141,7 @@ class MessageDesk:
             if isinstance(result, DomainError)
             else MessageOutcome(
                 OutcomeKind.DONE,
-                _answer(one.message, one, "done", result.is_replay, {"data": body_of(result.view)}),
+                MadeWhenRead(partial(_done, one, result, body_of)),
                 is_replay=result.is_replay,
             )
             for one, result in zip(readings, results, strict=True)
@@ -189,7 +192,8 @@ class MessageDesk:
         if command is None:
             raise errors.UnknownCommand(f"Commands are {', '.join(sorted(self._commands))}.", pointer="/command")
         key = _key(given["idempotency_key"], event_key or message.derived_key)
-        return Reading(message, name, command, key, command.order(members, key))
+        straight = None if command.straight is None else command.straight(self._caller, members, key)
+        return Reading(message, name, command, key, command.order(members, key) if straight is None else straight)
 
 
 def _origin(headers: Mapping[str, str], content: Mapping[str, Any]) -> TraceOrigin | None:
@@ -263,6 +267,10 @@ def _placed(refusal: DomainError, place: str) -> DomainError:
         if isinstance(refusal, errors.ValidationFailed):
             refusal.errors = [{**fault, "pointer": place + fault["pointer"]} for fault in refusal.errors]
     return refusal
+
+
+def _done(one: Reading, result: Done[Any], body_of: Callable[[Any], dict[str, Any]]) -> dict[str, object]:
+    return _answer(one.message, one, "done", result.is_replay, {"data": body_of(result.view)})
 
 
 def _answer(

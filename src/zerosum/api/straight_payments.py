@@ -31,6 +31,7 @@ from zerosum.services.committing.committer import each_of, outlasting
 from zerosum.services.committing.submission import BULK_ITEMS_MAX, Done, Prepared
 from zerosum.services.committing.work import Answers
 from zerosum.services.payments import Payments
+from zerosum.services.requests.caller import Caller
 
 MEMBERS = frozenset({"type", "amount", "currency", "from", "to", "reference", "description"})
 ITEM_MEMBERS = MEMBERS | {"idempotency_key"}
@@ -43,7 +44,11 @@ TellEach = Callable[[Call, Sequence[Done[Any] | DomainError]], HttpAnswer]
 
 
 def straight_command(
-    payments: Payments, caller: Principal, content: Mapping[str, Any], idempotency_key: str, members: frozenset[str]
+    payments: Payments,
+    caller: Principal | Caller,
+    content: Mapping[str, Any],
+    idempotency_key: str,
+    members: frozenset[str],
 ) -> Prepared | None:
     """None: the ordinary way makes the command, or says what is wrong."""
     if not content.keys() <= members or {type(member) for member in content.values()} != _TEXT:

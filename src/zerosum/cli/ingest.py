@@ -69,13 +69,15 @@ def run_ingest(options: IngestOptions) -> int:
     replies = make_replies(options.replies or settings.ingest_replies or None)
     embedded = is_embedded(options.data_dir, load_settings())
     folder = chosen_data_dir(options.data_dir) if embedded and options.ledger is None else None
-    from zerosum.logs.setting_up import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
+    import uvloop  # noqa: PLC0415 - it takes time, and what is refused needs none
+
+    from zerosum.logs.setting_up import set_up_logging  # noqa: PLC0415 - as above
 
     set_up_logging(settings.log_level, settings.log_format)
     begun = time.perf_counter()
     tally = IngestTally()
     try:
-        asyncio.run(_ingest(settings, options.ledger, folder, inputs, senders, replies, tally))
+        uvloop.run(_ingest(settings, options.ledger, folder, inputs, senders, replies, tally))
     except Gap as gap:
         _sum_up(tally, time.perf_counter() - begun, is_json=options.is_json)
         raise CommandFailed(str(gap), FAILED) from None

@@ -65,6 +65,8 @@ class RabbitInput:
         self._partition = Partition(name, queue)
         self._connection: Any = None
         self._channel: Any = None
+        self._wire: Any = None
+        """The channel below: what the client makes of each message costs as much as carrying it out."""
         self._arrived: asyncio.Queue[Any] = asyncio.Queue()
         self._lost: str | None = None
 
@@ -77,9 +79,10 @@ class RabbitInput:
                 await self._take_place()
                 self._channel = await self._connection.channel()
                 self._channel.close_callbacks.add(self._on_close)
-                queue = await self._free_queue(await self._round_trip())
-                tag = await queue.consume(self._arrived.put, exclusive=True)
-            await self._stay_if_alone(queue, tag)
+                self._wire = await self._channel.get_underlay_channel()
+                await self._wait_until_free(await self._round_trip())
+                tag = await self._consume(exclusive=True)
+            await self._stay_if_alone(tag)
         except errors() as error:
             raise InputAway(said(error)) from None
         # All that may have taken longer than the lease lasts: whoever has it now finds us here, and goes.
@@ -113,22 +116,27 @@ class RabbitInput:
             found.append(clock() - begun)
         return min(found)
 
-    async def _free_queue(self, round_trip: float) -> Any:
-        """Once the broker knows that nobody consumes it: of a queue that does not answer it says so, too.
+    async def _consume(self, *, exclusive: bool) -> str:
+        return str((await self._wire.basic_consume(self._queue_name, self._take_in, exclusive=exclusive)).consumer_tag)
+
+    async def _take_in(self, message: Any) -> None:
+        self._arrived.put_nowait(message)
+
+    async def _wait_until_free(self, round_trip: float) -> None:
+        """The broker knows that nobody consumes the queue: of one that does not answer it says so, too.
 
         Raises InputAway.
         """
         clock = asyncio.get_running_loop().time
         while True:
             begun = clock()
-            queue = await self._looked_at()
-            told = queue.declaration_result
+            told = (await self._looked_at()).declaration_result
             if told.consumer_count:
                 raise InputAway("another consumer still has the queue")
             if told.message_count or clock() - begun < KNOWN_SECONDS_MAX + round_trip:
-                return queue
+                return
 
-    async def _stay_if_alone(self, queue: Any, tag: str) -> None:
+    async def _stay_if_alone(self, tag: str) -> None:
         """Somebody may have begun just before us, or have gone so lately that a quorum queue has not missed him yet.
 
         What we are sent then lies behind what he has. So no more is taken, and what we have is put back after his: it
@@ -140,9 +148,9 @@ class RabbitInput:
         if number == 1 and not self._is_mixed():
             return
         async with asyncio.timeout(SECONDS_MAX):
-            await queue.cancel(tag)
+            await self._wire.basic_cancel(tag)
             if number == 1:
-                await self._put_back(queue)
+                await self._put_back()
         with contextlib.suppress(TimeoutError):
             await self._consumers(lambda number: number <= 1, ALONE_SECONDS_MAX)
         raise InputAway("another consumer had the queue until now")
@@ -154,16 +162,16 @@ class RabbitInput:
             self._arrived.put_nowait(one)
         return told != _in_order(told)
 
-    async def _put_back(self, queue: Any) -> None:
+    async def _put_back(self) -> None:
         """First what was sent before: what is put back one by one lies in that order.
 
         Of that some may still lie in the queue, for which there was no room; it is no more than we are sent at once.
         """
-        tag = await queue.consume(self._arrived.put)
+        tag = await self._consume(exclusive=False)
         await self._looked_at()
-        await queue.cancel(tag)
+        await self._wire.basic_cancel(tag)
         for one in _in_order(self._taken_out()):
-            await one.nack(requeue=True)
+            await self._wire.basic_nack(one.delivery_tag, requeue=True)
 
     def _taken_out(self) -> list[Any]:
         return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
@@ -194,9 +202,8 @@ class RabbitInput:
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """All up to the last one: they are settled in their order."""
-        last: Any = messages[-1].receipt
         try:
-            await last.ack(multiple=True)
+            await self._wire.basic_ack(messages[-1].receipt, multiple=True)
         except errors() as error:
             _log.warning("%s: messages that are settled come again: %s", self._partition, said(error))
 
@@ -230,17 +237,18 @@ class RabbitInput:
 
     def _message(self, found: Any) -> Message:
         body: bytes = found.body
-        headers = {str(name): value for name, value in (found.headers or {}).items()}
-        key = headers.get(KEY_HEADER)
+        properties = found.header.properties
+        headers = {str(name): value for name, value in (properties.headers or {}).items()}
+        key, message_id = headers.get(KEY_HEADER), properties.message_id
         return Message(
             partition=self._partition,
-            place=storable(found.message_id or f"sha256:{sha256(body).hexdigest()}"),
-            is_named_for_ever=bool(found.message_id),
+            place=storable(message_id or f"sha256:{sha256(body).hexdigest()}"),
+            is_named_for_ever=bool(message_id),
             body=body if len(body) <= self._bytes_max else body[:4096],
             body_bytes=len(body),
             ordering_key=None if key is None else storable(str(key)),
             headers=text_headers(headers),
-            receipt=found,
+            receipt=found.delivery_tag,
         )
 
 
@@ -295,7 +303,7 @@ def _in_order(messages: Sequence[Any]) -> list[Any]:
 
 def _was_sent_before(message: Any) -> bool:
     """To another consumer of a quorum queue, which says so: a classic one has put it back where it was."""
-    return bool(message.redelivered) and not PUT_BACK_HEADERS.isdisjoint(message.headers or {})
+    return bool(message.redelivered) and not PUT_BACK_HEADERS.isdisjoint(message.header.properties.headers or {})
 
 
 def _place_of(queue: str) -> str:

@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -33,6 +34,9 @@ RETRY_TURN_SECONDS = 0.5
 ADVANCE_SECONDS = 0.5
 """In the order of time batches may be of one message each: so long a partition goes on, then its lease is looked after,
 and whether it is told to stop."""
+
+READ_AT_ONCE = 16
+"""Of the next batch, between two looks at what PostgreSQL has answered: half a millisecond."""
 
 CRASHED = "consumer_crashed"
 CRASHED_PROBLEM = {
@@ -86,6 +90,8 @@ class PartitionWork:
         self._order = order
         self._line = None if order is None else order.line(source)
         self._batch: list[Message] = []
+        self._ahead: dict[int, tuple[Message, Reading | Answered]] = {}
+        """Those of the next batch that were read already, by their identity."""
         self._is_waiting = False
         self._retries_at = 0.0
 
@@ -123,6 +129,7 @@ class PartitionWork:
             self._is_waiting = True
             raise
         finally:
+            self._ahead.clear()  # It may be long until the next turn, and what is in memory and judged another then.
             self._end_turn()
 
     async def _advance(self) -> None:
@@ -179,7 +186,9 @@ class PartitionWork:
         if self._order is not None and self._line is not None:
             self._order.take(self._line, size)
             self._tally.late = self._order.late
-        return [self.pending.popleft() for _ in range(size)]
+        batch = [self.pending.popleft() for _ in range(size)]
+        self._ahead = {id(one): self._ahead[id(one)] for one in batch if id(one) in self._ahead}
+        return batch
 
     def _drop_settled(self) -> None:
         while self.pending and self._is_settled(self.pending[0]):
@@ -243,6 +252,11 @@ class PartitionWork:
             yield group
 
     def _read(self, message: Message) -> Reading | Answered:
+        """Once as it was read ahead: what is tried again is read again."""
+        _, found = self._ahead.pop(id(message), (message, None))
+        return self._read_now(message) if found is None else found
+
+    def _read_now(self, message: Message) -> Reading | Answered:
         try:
             return self._desk.read(message)
         except DomainError as refusal:
@@ -250,8 +264,23 @@ class PartitionWork:
 
     async def _ask(self, readings: Sequence[Reading]) -> list[Answered]:
         order_key = crc32(str(readings[0].message.partition).encode())
-        outcomes = await self._desk.carry_out(readings, order_key)
+        reading_ahead = asyncio.create_task(self._read_ahead(), name="reading ahead")
+        try:
+            outcomes = await self._desk.carry_out(readings, order_key)
+        finally:
+            reading_ahead.cancel()
         return [Answered(one.message, outcome) for one, outcome in zip(readings, outcomes, strict=True)]
+
+    async def _read_ahead(self) -> None:
+        """The next batch, while PostgreSQL is at this one: else the two would take turns."""
+        for number, message in enumerate(list(islice(self.pending, self._batch_max))):
+            if id(message) not in self._ahead:
+                try:
+                    self._ahead[id(message)] = message, self._read_now(message)
+                except Exception:
+                    return
+            if number % READ_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _settle(self, messages: Sequence[Message], set_aside: Sequence[DeadLetterRecord]) -> None:
         left = self._batch[len(messages) :]

@@ -173,11 +173,12 @@ class Submission(Generic[AnyOrder, View]):
         return prepared, await self._committer.carry_out(prepared.command)
 
     async def each(
-        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, order_key: int | None = None
+        self, caller: Caller, orders: Sequence[AnyOrder | Prepared | DomainError], *, order_key: int | None = None
     ) -> list[Done[View] | DomainError]:
         """One result for each, in order. An order that was refused before it came here is passed through.
 
-        Calls with one order key keep their order among each other.
+        So is one that was made a command otherwise, which opens nothing, and which nobody has judged. Calls with one
+        order key keep their order among each other.
         """
         prepared, _ = await self._prepare_each(caller, orders)
         prepared = await self._judged_each(caller, orders, prepared)
@@ -189,7 +190,7 @@ class Submission(Generic[AnyOrder, View]):
         done = iter(await self._done(caller, fit, answers))
         results = [next(done) if isinstance(item, Prepared) else item for item in prepared]
         for index, (order, result) in enumerate(zip(orders, results, strict=True)):
-            if isinstance(result, ANOTHER_MEANWHILE) and not isinstance(order, DomainError):
+            if isinstance(result, ANOTHER_MEANWHILE) and not isinstance(order, DomainError | Prepared):
                 results[index] = await self._again(caller, order)
         return results
 
@@ -264,15 +265,17 @@ class Submission(Generic[AnyOrder, View]):
         return prepared
 
     async def _prepare_each(
-        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, may_write: bool = True
+        self, caller: Caller, orders: Sequence[AnyOrder | Prepared | DomainError], *, may_write: bool = True
     ) -> tuple[list[Prepared | DomainError], Imagined]:
-        fit = [order for order in orders if not isinstance(order, DomainError)]
-        with self._keys.true_of(caller.ledger_id, [order.idempotency_key for order in fit]):
-            imagined = await self._kind.prepare(caller, fit, may_write=may_write)
+        fit = [order for order in orders if not isinstance(order, DomainError | Prepared)]
+        imagined = NOTHING_IMAGINED
+        if fit:
+            with self._keys.true_of(caller.ledger_id, [order.idempotency_key for order in fit]):
+                imagined = await self._kind.prepare(caller, fit, may_write=may_write)
         prepared: list[Prepared | DomainError] = []
         refused: dict[int, AnyOrder] = {}
         for index, order in enumerate(orders):
-            if isinstance(order, DomainError):
+            if isinstance(order, DomainError | Prepared):
                 prepared.append(order)
                 continue
             try:
@@ -298,7 +301,7 @@ class Submission(Generic[AnyOrder, View]):
     async def _judged_each(
         self,
         caller: Caller,
-        orders: Sequence[AnyOrder | DomainError],
+        orders: Sequence[AnyOrder | Prepared | DomainError],
         prepared: Sequence[Prepared | DomainError],
         *,
         is_atomic: bool = False,
@@ -309,14 +312,17 @@ class Submission(Generic[AnyOrder, View]):
         fit = [
             (order, one)
             for order, one in zip(orders, prepared, strict=True)
-            if isinstance(one, Prepared) and not isinstance(order, DomainError)
+            if isinstance(one, Prepared) and not isinstance(order, DomainError | Prepared)
         ]
         if not fit:
             return list(prepared)
         judged = iter(
             await self._judge.judged(caller, [order for order, _ in fit], [one for _, one in fit], is_atomic=is_atomic)
         )
-        return [next(judged) if isinstance(one, Prepared) else one for one in prepared]
+        return [
+            next(judged) if isinstance(one, Prepared) and one is not order else one
+            for order, one in zip(orders, prepared, strict=True)
+        ]
 
     async def _one_done(self, caller: Caller, prepared: Prepared, answer: Answer) -> Done[View]:
         """Raises the refusal."""
