@@ -13,11 +13,13 @@ from tests.gateway.counted import Counted
 from tests.gateway.express_ground import HEAD, HOST, JSON, KEY, Impatient, OrdinaryImpatient, request, serving, until
 from tests.gateway.ground import PRINCIPAL, Keys
 from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.traces import Origins, current_origins
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.request_state import RequestState, current_request_state
 from zerosum.gateway.routing import Begun, Call, HttpAnswer
 from zerosum.gateway.server.http_server import GuardedProtocol
+from zerosum.gateway.trace_context import carry_trace
 from zerosum.services.requests.networks import parse_network
 
 PLAIN = {
@@ -456,3 +458,27 @@ async def test_a_request_that_leaves_the_express_way_late_has_one_trace_all_the_
     async with serving(begin_trace=lambda exchange: Trace(exchange, lambda: ended.append(exchange.status))) as express:
         await express.ask(request(body='{"say":"nothing"}'))
         assert (express.taken, ended) == (0, [200])
+
+
+@pytest.mark.parametrize("path", ["/express", "/pay"])
+async def test_a_request_behind_one_of_a_trace_is_no_part_of_it(path: str) -> None:
+    """As a proxy sends those of many callers over one connection, whether or not anybody collects traces."""
+    found: list[Origins] = []
+    parent = f"traceparent: 00-{'a' * 32}-{'b' * 16}-01\r\n"
+    async with (
+        serving(begin_trace=lambda exchange: carry_trace(exchange.scope["headers"])) as served,
+        served.connected() as wire,
+    ):
+        policy = served.ground.gateway._judge.routes.find("POST", path)
+        way = path.strip("/").replace("pay", "lean")
+        sound = getattr(policy, way)
+
+        def begin(call: Call) -> Any:
+            found.append(current_origins.get())
+            return sound(call)
+
+        object.__setattr__(policy, way, begin)
+        wire.write(request(path="/pay", head=HEAD + parent) + request("another", path=path))
+        for _ in range(2):
+            assert " 20" in (await wire.reply())[:13]
+    assert [len(origins) for origins in found] == ([1, 0] if path == "/pay" else [0])

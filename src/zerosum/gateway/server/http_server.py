@@ -16,6 +16,7 @@ What a connection is doing, until what, and how long it may:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import socket
 import struct
@@ -235,7 +236,14 @@ class GuardedProtocol(TakesTurns):
             self._go_on()
 
     def _go_on(self) -> None:
-        """To the next request; not while the connection rests, nor while its answers are not read."""
+        """To the next request, in a context of its own: what has answered the one before may be what calls this.
+
+        A proxy's connection carries many callers, and whose trace it is stands in the context.
+        """
+        contextvars.Context().run(self._begin_next)
+
+    def _begin_next(self) -> None:
+        """Not while the connection rests, nor while its answers are not read."""
         if self._rest_seconds:
             self._rest_timer = self.loop.call_later(self._rest_seconds, self._end_rest)
             self._rest_seconds = 0.0
