@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -101,8 +101,7 @@ class MessageDesk:
         whole = parse_json(message.body)
         content, event_key, place = _unwrapped(whole, message.headers)
         try:
-            reading = self._reading(message, content, event_key)
-            return replace(reading, place=place, origin=_origin(message.headers, whole))
+            return self._reading(message, content, event_key, place, _origin(message.headers, whole))
         except DomainError as refusal:
             raise _placed(refusal, place) from None
 
@@ -176,8 +175,10 @@ class MessageDesk:
         rest = iter(await self.carry_out(free, order_key) if free else [])
         return outcomes + [BEHIND if one.message.ordering_key in stuck else next(rest) for one in readings[middle:]]
 
-    def _reading(self, message: Message, content: Mapping[str, Any], event_key: str | None) -> Reading:
-        members = dict(content)
+    def _reading(
+        self, message: Message, members: dict[str, Any], event_key: str | None, place: str, origin: TraceOrigin | None
+    ) -> Reading:
+        """`members` are taken apart."""
         given = {name: members.pop(name, None) for name in OF_ENVELOPE}
         version = given["schema_version"]
         if version is not None and version != SCHEMA_VERSION:
@@ -193,7 +194,8 @@ class MessageDesk:
             raise errors.UnknownCommand(f"Commands are {', '.join(sorted(self._commands))}.", pointer="/command")
         key = _key(given["idempotency_key"], event_key or message.derived_key)
         straight = None if command.straight is None else command.straight(self._caller, members, key)
-        return Reading(message, name, command, key, command.order(members, key) if straight is None else straight)
+        order = command.order(members, key) if straight is None else straight
+        return Reading(message, name, command, key, order, origin, place)
 
 
 def _origin(headers: Mapping[str, str], content: Mapping[str, Any]) -> TraceOrigin | None:
