@@ -32,6 +32,8 @@ class Shelf:
     answers: int | None = None
     """Instead of what is right."""
     says: bytes = b""
+    are_tags_weak: bool = False
+    """As behind a proxy that packs what it passes on."""
     port: int = 0
 
     @property
@@ -132,7 +134,7 @@ def object_store_server() -> Iterator[Shelf]:
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             if self.command == "GET" and status == 200:
-                self.send_header("etag", tag_of(body))
+                self.send_header("etag", f"W/{tag_of(body)}" if shelf.are_tags_weak else tag_of(body))
             self.end_headers()
             self.wfile.write(body)
 

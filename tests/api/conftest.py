@@ -43,6 +43,7 @@ def service_settings(test_database: TestDatabase, servers: Servers, **overrides:
             "smtp_url": "smtp://mail.example.com",
             "mail_sender": "alerts@example.com",
             "processors_file": Path(__file__).with_name("processors.toml"),
+            "trace_ratio": 1.0,
             **overrides,
         }
     )

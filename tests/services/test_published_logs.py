@@ -17,6 +17,7 @@ from tests.services.test_signed_checkpoints import keys_of, sealed
 from zerosum.adapters import whole_files
 from zerosum.adapters.clock import now
 from zerosum.adapters.object_store import ObjectStore, StoreAddress, StoreFailed
+from zerosum.config import SettingsError, load_settings
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.proof_log import publishing, sealing, tile_places
 from zerosum.services.proof_log.documents import key_of
@@ -175,6 +176,11 @@ async def test_what_somebody_else_has_put_there_is_told_and_stays(books: Books, 
     assert await differences(books) == 1
 
 
+def test_tiles_without_a_place_are_refused() -> None:
+    with pytest.raises(SettingsError, match="^ZEROSUM_CHECKPOINTS_TILES needs "):
+        load_settings(checkpoints_tiles=True)
+
+
 async def test_in_an_object_store_it_is_the_same_and_never_goes_back(books: Books, tmp_path: Path) -> None:
     with object_store_server() as shelf:
         first = await sealed(books)
@@ -189,6 +195,10 @@ async def test_in_an_object_store_it_is_the_same_and_never_goes_back(books: Book
                 await in_store(books, shelf).publish(books.ledger_id)
             shelf.answers = None
             assert await in_store(books, shelf).publish(books.ledger_id) == 1
+            shelf.are_tags_weak = True
+            with pytest.raises(StoreFailed, match="strong ETag"):
+                await in_store(books, shelf).publish(books.ledger_id)
+            shelf.are_tags_weak = False
             # Another worker that has slept since before that does not put an older one over it.
             assert slow.checkpoint is not None
             assert not await slow.publish(slow.checkpoint)

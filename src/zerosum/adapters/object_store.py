@@ -60,6 +60,11 @@ class Answer(NamedTuple):
     content: bytes
     tag: str
 
+    @property
+    def is_replaceable(self) -> bool:
+        """If-Match compares strong tags alone (RFC 9110 section 13.1.1): some proxies make weak ones of them."""
+        return self.tag.startswith('"')
+
 
 class StoreFailed(OSError):
     """The store is away, refuses, or answers something else than a store does."""

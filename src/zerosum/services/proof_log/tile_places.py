@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from zerosum.adapters.object_store import Answer, Form, ObjectStore
+from zerosum.adapters.object_store import Answer, Form, ObjectStore, StoreFailed
 from zerosum.adapters.whole_files import is_locked_alone, make_folders, write_whole
 
 MODE = 0o644
@@ -111,7 +111,10 @@ class StoreOfTiles:
 
     @asynccontextmanager
     async def log(self, name: str) -> AsyncIterator[PublishedLog | None]:
-        yield _LogInStore(self._store, name, await self._store.find(f"{name}/{CHECKPOINT}"))
+        found = await self._store.find(f"{name}/{CHECKPOINT}")
+        if found is not None and not found.is_replaceable:
+            raise StoreFailed("the object store names no state by a strong ETag, so no checkpoint takes another's place")
+        yield _LogInStore(self._store, name, found)
 
 
 class _LogInStore:
