@@ -7,7 +7,7 @@ carries the same object as its data. A row of a client file as JSON needs no com
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -19,7 +19,7 @@ from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
-from zerosum.domain.messages import MadeWhenRead, Message, MessageOutcome, OutcomeKind
+from zerosum.domain.messages import Message, MessageOutcome, OutcomeKind
 from zerosum.domain.traces import HEADER, TraceOrigin, parse_traceparent
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.guards.request_guard import parse_key
@@ -77,6 +77,31 @@ class Reading:
     def group(self) -> object:
         """Neighbours of one group go to the committer together."""
         return self.command.desk
+
+
+class _MadeWhenRead(Mapping[str, object]):
+    """An answer that is made once somebody reads it: of most messages nobody does."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, object]]) -> None:
+        self._make = make
+        self._made: Mapping[str, object] | None = None
+
+    @property
+    def _answer(self) -> Mapping[str, object]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> object:
+        return self._answer[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answer)
+
+    def __len__(self) -> int:
+        return len(self._answer)
 
 
 class MessageDesk:
@@ -140,7 +165,7 @@ class MessageDesk:
             if isinstance(result, DomainError)
             else MessageOutcome(
                 OutcomeKind.DONE,
-                MadeWhenRead(partial(_done, one, result, body_of)),
+                _MadeWhenRead(partial(_done, one, result, body_of)),
                 is_replay=result.is_replay,
             )
             for one, result in zip(readings, results, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -108,31 +108,6 @@ class OutcomeKind(StrEnum):
     """It was not tried: it waits behind one of its key that has failed."""
     AWAY = "away"
     """What it needs is away: everything waits, and nothing is counted."""
-
-
-class MadeWhenRead(Mapping[str, object]):
-    """An answer that is made once somebody reads it: of most messages nobody does."""
-
-    __slots__ = ("_made", "_make")
-
-    def __init__(self, make: Callable[[], Mapping[str, object]]) -> None:
-        self._make = make
-        self._made: Mapping[str, object] | None = None
-
-    @property
-    def _answer(self) -> Mapping[str, object]:
-        if self._made is None:
-            self._made = self._make()
-        return self._made
-
-    def __getitem__(self, name: str) -> object:
-        return self._answer[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._answer)
-
-    def __len__(self) -> int:
-        return len(self._answer)
 
 
 @dataclass(frozen=True, slots=True)

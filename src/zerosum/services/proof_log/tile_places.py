@@ -113,7 +113,9 @@ class StoreOfTiles:
     async def log(self, name: str) -> AsyncIterator[PublishedLog | None]:
         found = await self._store.find(f"{name}/{CHECKPOINT}")
         if found is not None and not found.is_replaceable:
-            raise StoreFailed("the object store names no state by a strong ETag, so no checkpoint takes another's place")
+            raise StoreFailed(
+                "the object store names no state by a strong ETag, so no checkpoint takes another's place"
+            )
         yield _LogInStore(self._store, name, found)
 
 
