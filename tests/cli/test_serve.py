@@ -81,7 +81,10 @@ def test_it_serves_and_ends_well_on_sigterm(environment: dict[str, str]) -> None
 
 def test_its_last_traces_are_sent_before_it_ends(environment: dict[str, str]) -> None:
     with collecting() as collector:
-        with serving({**environment, "ZEROSUM_OTLP_ENDPOINT": collector.url, "ZEROSUM_TRACE_RATIO": "1"}) as (url, process):
+        with serving({**environment, "ZEROSUM_OTLP_ENDPOINT": collector.url, "ZEROSUM_TRACE_RATIO": "1"}) as (
+            url,
+            process,
+        ):
             httpx.get(f"{url}/v1/accounts", headers={"X-Request-Id": "the-last"}, trust_env=False, verify=False)
         assert process.returncode == 0
     assert "the-last" in {attributes(span)["zerosum.request_id"] for span in collector.requests}

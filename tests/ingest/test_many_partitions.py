@@ -13,7 +13,7 @@ async def test_a_topic_of_many_partitions_is_taken_within_a_rebalance(kafka_mock
     kafka_mock.make_topic("wide", PARTITIONS)
     taken: list[Partition] = []
 
-    async def take(partition: Partition) -> Position:
+    async def take(partition: Partition, made: str | None = None) -> Position:
         taken.append(partition)
         return Position()
 

@@ -23,7 +23,7 @@ STARTED_SECONDS_MAX = 60.0
 ALL_SECONDS_MAX = 60.0
 
 
-async def take(_: Partition) -> Position:
+async def take(_: Partition, made: str | None = None) -> Position:
     return Position()
 
 
@@ -259,7 +259,7 @@ async def test_the_lease_is_taken_once_more_when_messages_come(rabbitmq_server: 
     await broker.make()
     made, seen = input_of(broker), []
 
-    async def look(_: Partition) -> Position:
+    async def look(_: Partition, __: str | None = None) -> Position:
         seen.append(await consumers(broker))
         return Position()
 

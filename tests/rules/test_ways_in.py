@@ -16,7 +16,7 @@ from tests.rules.judging import HELD, LIMIT, PLAIN, approve, held, must_be_right
 from zerosum.api.messages import MessageDesk
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
-from zerosum.domain.messages import OutcomeKind, maker_of_messages
+from zerosum.domain.messages import DeadLetterStatus, OutcomeKind, maker_of_messages
 from zerosum.gateway.app import Gateway
 from zerosum.main import Service
 from zerosum.services.committing.submission import Prepared
@@ -92,6 +92,20 @@ async def test_a_plain_message_goes_past_its_model_only_where_nobody_judges(
     write_rules(rules_file, LIMIT)
     await read_at_once(judging)
     assert not isinstance(desk.read(sent).order, Prepared)
+
+
+async def test_who_writes_to_an_input_does_not_approve_what_was_replayed_of_it(
+    judging: Service, alice: Client, people: list[Client]
+) -> None:
+    """Whoever replays it carries it out, and it is still made by who has sent it."""
+    sender = (await held(people[0], "150"))["made_by"]
+    ingestion, caller = judging.services.ingestion, caller_of(alice)
+    sent = message({"command": "payment", **PLAIN, "amount": "150.00", "idempotency_key": "one"})
+    letter = ingestion.put_aside(sent, DeadLetterStatus.DEAD, "internal_error", {}, 5, sender)
+    await ingestion.only_set_aside(caller, [letter])
+    replayed = (await people[1].post(f"/v1/dead-letters/dl_{letter.id}/replay", {})).json()
+    own = await approve(people[0], replayed["outcome"]["data"])
+    assert (own.status_code, own.json()["code"]) == (409, "four_eyes_required")
 
 
 async def test_who_writes_to_an_input_does_not_approve_what_comes_by_it(

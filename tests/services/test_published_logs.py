@@ -177,7 +177,7 @@ async def test_what_somebody_else_has_put_there_is_told_and_stays(books: Books, 
 
 
 def test_tiles_without_a_place_are_refused() -> None:
-    with pytest.raises(SettingsError, match="^ZEROSUM_CHECKPOINTS_TILES needs "):
+    with pytest.raises(SettingsError, match=r"^ZEROSUM_CHECKPOINTS_TILES needs "):
         load_settings(checkpoints_tiles=True)
 
 

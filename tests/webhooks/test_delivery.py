@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,12 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.api.conftest import Client, fresh_key
+from tests.api.reading import refused
 from tests.webhooks.conftest import Clock, Dispatching, deliveries_of, endpoint_of, until
 from tests.webhooks.receiver import OK, Received, Receiver, answer, receiving
 from zerosum.adapters.clock import now
 from zerosum.domain.webhooks import RETRIES
+from zerosum.services.webhooks.secrets import FORMER_SECRETS_MAX, EndpointSecrets
 
 
 async def test_a_payment_arrives_signed_and_as_the_feed_shows_it(client: Client, dispatching: Dispatching) -> None:
@@ -153,6 +156,51 @@ async def test_a_receiver_may_ask_for_more_time_and_gets_an_hour_at_most(
             last, following = (datetime.fromisoformat(found[name]) for name in ("last_attempt_at", "next_attempt_at"))
             assert least <= (following - last).total_seconds() <= most
             clock.forward(following - last + timedelta(seconds=1))
+
+
+async def test_a_secret_that_was_promised_to_sign_signs_whatever_is_rotated_meanwhile(
+    client: Client, dispatching: Dispatching, clock: Clock
+) -> None:
+    """The first answer was lost, and it is asked again: the receiver has neither of the new ones."""
+    await client.open_account("alice")
+    async with receiving() as receiver, dispatching(clock=clock):
+        endpoint = await endpoint_of(client, receiver.url, event_types=["payment.*"])
+        path = f"/v1/webhook-endpoints/{endpoint['id']}/rotate-secret"
+        first, second = [(await client.post(path, {"overlap_seconds": n})).json() for n in (7200, 3600)]
+        assert first["previous_secret_until"] == second["previous_secret_until"]
+        await client.deposit("alice", "1.00")
+        (received,) = await receiver.has(1)
+        for made in (endpoint, first, second):
+            Webhook(made["secret"]).verify(received.body, received.headers)
+        await until(lambda: deliveries_of(client, endpoint, status="delivered"), bool)
+        clock.forward(timedelta(seconds=5400))
+        await client.deposit("alice", "1.00")
+        _, later = await receiver.has(2)
+        assert (
+            len(later.headers["webhook-signature"].split(" ")) == 2
+        )  # The one that was promised for an hour has ended.
+        for _ in range(FORMER_SECRETS_MAX - 2):
+            assert (await client.post(path, {"overlap_seconds": 3600})).status_code == 200
+        refused(await client.post(path, {"overlap_seconds": 3600}), 409, "quota_exceeded")
+        assert (await client.post(path, {"overlap_seconds": 0})).json()["previous_secret_until"] is None
+    clock.forward(timedelta(seconds=-5400))
+
+
+async def test_a_former_secret_that_was_kept_alone_signs_too() -> None:
+    """As it was kept before there could be several."""
+
+    class Unsealed:
+        async def open(self, _: object, sealed: str, **__: object) -> bytes:
+            return bytes.fromhex(sealed)
+
+    ends = now() + timedelta(hours=1)
+    record: Any = SimpleNamespace(
+        id=UUID(int=1), ledger_id=UUID(int=2), url="https://example.com", sealed_secret="00", sealed_headers=None,
+        sealed_previous_secret="01" * 24, previous_secret_until=ends,
+    )  # fmt: skip
+    secrets = EndpointSecrets(Unsealed())  # type: ignore[arg-type]
+    assert (await secrets.opened(record, now())).keys == (b"\0", b"\x01" * 24)
+    assert (await secrets.opened(record, ends)).keys == (b"\0",)
 
 
 async def test_a_secret_is_rotated_while_both_sign(client: Client, dispatching: Dispatching, clock: Clock) -> None:

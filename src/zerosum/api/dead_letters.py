@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from zerosum.api.messages import MessageDesk
 from zerosum.api.schemas.dead_letters import dead_letter_body
 from zerosum.api.services import Services
 from zerosum.domain.errors import BodyTooLarge, DomainError
-from zerosum.domain.messages import DeadLetterStatus, MessageOutcome, OutcomeKind
+from zerosum.domain.messages import DeadLetterStatus, MessageOutcome, OutcomeKind, maker_of_messages
 from zerosum.services.requests.caller import Caller
 
 
@@ -18,7 +19,10 @@ async def replay(services: Services, caller: Caller, id_: UUID) -> dict[str, Any
     keeps the ledger from answering at all.
     """
     record = await services.dead_letters.to_replay(caller, id_)
-    desk = MessageDesk(services, caller)
+    message, sender = record.message, record.sender
+    maker = caller if sender is None else replace(caller, actor=maker_of_messages(message.partition.input, sender))
+    # Kept whole, it was as large as its consumer lets messages be.
+    desk = MessageDesk(services, maker, message.body_bytes)
     outcome = await _outcome(desk, record.message, is_whole=record.is_whole)
     if outcome.kind is OutcomeKind.AWAY and outcome.refusal is not None:
         raise outcome.refusal

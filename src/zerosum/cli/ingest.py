@@ -123,7 +123,19 @@ async def _ingest(
         ingestion = service.services.ingestion
         window = settings.ingest_order_window_seconds
         order = TimeOrder(window, partial(message_moment, now=now)) if window else None
-        consumers = [Consumer(one, desk_of(one), ingestion, caller, options, tally, replies, order) for one in inputs]
+        consumers = [
+            Consumer(
+                one,
+                desk_of(one),
+                ingestion,
+                caller,
+                replace(options, sender=senders.get(one.name)),
+                tally,
+                replies,
+                order,
+            )
+            for one in inputs
+        ]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
         telling = asyncio.create_task(_tell_metrics(tell, consumers, tally, service, caller))

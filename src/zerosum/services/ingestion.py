@@ -7,6 +7,7 @@ epoch keeps a zombie from moving the position, and from counting (docs/decisions
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from zerosum.db.queries.ingest_positions import (
     lock_position,
     update_position,
 )
-from zerosum.domain.messages import DeadLetterStatus, Message, Partition, Position
+from zerosum.domain.messages import DeadLetterStatus, Gap, Message, Partition, Position
 from zerosum.services.requests.caller import Caller
 
 KEYS_AT_ONCE_MAX = 100
@@ -81,20 +82,37 @@ class Ingestion:
         self._now = now
 
     async def take(
-        self, caller: Caller, partition: Partition, holder: str, lease_seconds: float | None = None
+        self,
+        caller: Caller,
+        partition: Partition,
+        holder: str,
+        lease_seconds: float | None = None,
+        made: str | None = None,
     ) -> Taken | None:
-        """Ours from now on. None while somebody else holds a lease on it; without one it is taken at once."""
+        """Ours from now on. None while somebody else holds a lease on it; without one it is taken at once.
+
+        `made` is when its stream was made, where that can be known. Raises Gap where it is another one than what was
+        settled of: offsets mean other messages there.
+        """
         now = self._now()
         until = None if lease_seconds is None else now + timedelta(seconds=lease_seconds)
         async with self._database.work(caller.ledger_id) as connection:
             found = await lock_position(connection, caller.ledger_id, partition)
             if found is None:
-                found = PositionRecord(partition=partition, next_offset=None, epoch=1, holder=holder, held_until=until)
+                found = PositionRecord(
+                    partition=partition, next_offset=None, made=made, epoch=1, holder=holder, held_until=until
+                )
                 if not await insert_position(connection, caller.ledger_id, found, now):
                     return None
             else:
                 if until and found.held_until and found.held_until > now and found.holder != holder:
                     return None
+                if made and found.made and made != found.made and found.next_offset is not None:
+                    raise Gap(
+                        f"{partition}: it was made anew at {made}, and {found.next_offset} is settled of one made at "
+                        f"{found.made}. Read it under another name (?name=…)"
+                    )
+                found.made = made or found.made
                 found.epoch, found.holder, found.held_until = found.epoch + 1, holder, until
                 await update_position(connection, caller.ledger_id, found, now)
             keys, set_aside = await open_keys(connection, caller.ledger_id, partition)
@@ -115,8 +133,11 @@ class Ingestion:
             await update_position(connection, caller.ledger_id, found, self._now())
         return Begun(found.next_offset, found.tries, is_suspect)
 
-    async def settle(self, caller: Caller, taken: Taken, settlement: Settlement) -> int:
-        """How many messages were put aside that did not lie there before. Raises Fenced."""
+    async def settle(self, caller: Caller, taken: Taken, settlement: Settlement) -> Counter[DeadLetterStatus]:
+        """How many messages were put aside that did not lie there so before, by what is to become of them.
+
+        Raises Fenced.
+        """
         async with self._database.work(caller.ledger_id) as connection:
             found = await self._ours(connection, caller, taken)
             if settlement.last.offset is not None:
@@ -127,8 +148,7 @@ class Ingestion:
             if settlement.is_whole:
                 found.head, found.tries = None, 0
             await update_position(connection, caller.ledger_id, found, self._now())
-            new = await insert_dead_letters(connection, caller.ledger_id, settlement.set_aside)
-        return len(new)
+            return await insert_dead_letters(connection, caller.ledger_id, settlement.set_aside)
 
     async def abandon(self, caller: Caller, taken: Taken) -> None:
         """A batch that was begun is left in peace: its try does not count. Nothing where it was taken since."""
@@ -141,12 +161,12 @@ class Ingestion:
                 found.head = None
             await update_position(connection, caller.ledger_id, found, self._now())
 
-    async def only_set_aside(self, caller: Caller, records: Sequence[DeadLetterRecord]) -> int:
+    async def only_set_aside(self, caller: Caller, records: Sequence[DeadLetterRecord]) -> Counter[DeadLetterStatus]:
         """Of messages without a position."""
         if not records:
-            return 0
+            return Counter()
         async with self._database.work(caller.ledger_id) as connection:
-            return len(await insert_dead_letters(connection, caller.ledger_id, records))
+            return await insert_dead_letters(connection, caller.ledger_id, records)
 
     async def set_aside(self, caller: Caller) -> tuple[int, int]:
         """How many dead letters there are, and how many messages are tried again or wait."""
@@ -173,9 +193,7 @@ class Ingestion:
     async def to_retry(self, caller: Caller, partition: Partition) -> list[DeadLetterRecord]:
         """The oldest message of each key that is due: one that is tried again, or one that has waited behind it."""
         async with self._database.work(caller.ledger_id) as connection:
-            found = await first_open_of_each_key(connection, caller.ledger_id, partition, KEYS_AT_ONCE_MAX)
-        now = self._now()
-        return [record for record in found if record.next_at is None or record.next_at <= now]
+            return await first_open_of_each_key(connection, caller.ledger_id, partition, self._now(), KEYS_AT_ONCE_MAX)
 
     async def begin_retry(self, caller: Caller, taken: Taken, record: DeadLetterRecord) -> None:
         """Count the attempt before it is made: a message may end the process that tries it. Raises Fenced."""
@@ -199,7 +217,13 @@ class Ingestion:
         return frozenset(keys), set_aside
 
     def put_aside(
-        self, message: Message, status: DeadLetterStatus, reason: str, problem: Mapping[str, Any], attempts: int
+        self,
+        message: Message,
+        status: DeadLetterStatus,
+        reason: str,
+        problem: Mapping[str, Any],
+        attempts: int,
+        sender: str | None = None,
     ) -> DeadLetterRecord:
         """A record of a message that was not carried out, yet to be settled with its batch."""
         now = self._now()
@@ -213,6 +237,7 @@ class Ingestion:
             attempts=attempts,
             first_at=now,
             last_at=now,
+            sender=sender,
         )
         if status is DeadLetterStatus.RETRYING:
             return self.again_later(record, reason, problem)

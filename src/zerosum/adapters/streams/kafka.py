@@ -64,7 +64,7 @@ class KafkaAddress:
 class KafkaInput:
     """One or more topics, as a member of a group."""
 
-    is_leased = False
+    is_leased = is_read_once = False
     has_positions = True
 
     def __init__(

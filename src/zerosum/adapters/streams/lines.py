@@ -27,12 +27,14 @@ CONNECTIONS_MAX = 100
 class StandardInput:
     """Stdin to its end. With a name of its own a line is named for ever by its number, and needs no key."""
 
-    is_leased = False
+    is_read_once = True
     lost = 0
 
     def __init__(self, name: str, bytes_max: int, *, has_positions: bool, descriptor: int = 0) -> None:
         self.name = name
-        self.has_positions = has_positions
+        self.has_positions = self.is_leased = has_positions
+        """Two that read under one name at once would take it from each other, with lines in memory that never come
+        again."""
         self._partition = Partition(name, "stdin")
         self._splitter = LineSplitter(bytes_max)
         self._descriptor = descriptor
@@ -129,9 +131,8 @@ class _Sender:
 class TcpInput:
     """Listens; every line gets its outcome as a line, in order, once it is committed. Messages need their own keys."""
 
-    is_leased = False
+    is_leased = is_read_once = has_positions = False
     lost = 0
-    has_positions = False
 
     def __init__(self, name: str, host: str, port: int, bytes_max: int) -> None:
         self.name = name

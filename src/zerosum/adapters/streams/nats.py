@@ -30,6 +30,7 @@ class NatsInput:
     """One stream, or what of it bears a subject."""
 
     is_leased = True
+    is_read_once = False
     has_positions = True
 
     def __init__(
@@ -61,8 +62,9 @@ class NatsInput:
         self._client = await connected(self._url)
         streams = self._client.jetstream()
         try:
-            await self._state(streams)  # Whoever cannot read it takes nothing.
-            position = await take(self._partition)
+            found = await self._stream_info(streams)  # Whoever cannot read it takes nothing.
+            made = None if self._losses.is_accepted else str(found.created)
+            position = await take(self._partition, made)
             state = await self._state(streams)
             self._next = self._edge = max(1, position.next_offset or state.first_seq)
             self._check_end(state)
@@ -130,6 +132,10 @@ class NatsInput:
             _log.info("NATS was left without a word: %s", said(error))
 
     async def _state(self, streams: Any) -> Any:
+        return (await self._stream_info(streams)).state
+
+    async def _stream_info(self, streams: Any) -> Any:
+        """Raises InputAway, Gap."""
         from nats.js.api import RetentionPolicy  # noqa: PLC0415 - an extra
 
         try:
@@ -138,7 +144,7 @@ class NatsInput:
             raise InputAway(said(error)) from None
         if found.config.retention not in (None, RetentionPolicy.LIMITS):
             raise Gap(f"the stream {self._stream} forgets what was read: make one with the retention `limits`")
-        return found.state
+        return found
 
     def _check_beginning(self, state: Any, read: int | None = None) -> None:
         """Whether messages were deleted that were not read; `read` is the first that was, after them. Raises Gap."""

@@ -51,6 +51,7 @@ class RabbitInput:
     """One queue. It is there already: how long it keeps what, and its dead letters, is up to whoever made it."""
 
     is_leased = True
+    is_read_once = False
     has_positions = True
     lost = 0  # a queue does not tell
 

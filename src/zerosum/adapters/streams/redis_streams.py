@@ -28,6 +28,7 @@ class RedisStreamInput:
     """One stream. An entry has a field `body` (or `message`, `data`) with the JSON, and may have one `key`."""
 
     is_leased = True
+    is_read_once = False
     has_positions = True
 
     def __init__(

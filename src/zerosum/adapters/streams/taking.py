@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol
 
 from zerosum.domain.messages import Gap, Partition, Position, storable
 from zerosum.domain.traces import HEADER
 
 _log = logging.getLogger(__name__)
 
-Take = Callable[[Partition], Awaitable[Position]]
-"""Before anything of the partition is read. What was settled comes back: the input begins behind it."""
+
+class Take(Protocol):
+    """Before anything of the partition is read. What was settled comes back: the input begins behind it."""
+
+    async def __call__(self, partition: Partition, made: str | None = None, /) -> Position:
+        """`made`: when the stream was made, by its own word. Raises Gap where another one was settled of."""
+
 
 Lose = Callable[[Collection[Partition]], Awaitable[None]]
 """Returns when nothing of these partitions is under way any more."""

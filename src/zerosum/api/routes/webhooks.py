@@ -166,10 +166,11 @@ def _add_acts(routes: Routes, services: Services) -> None:
         scope=Scope.WEBHOOKS_WRITE,
         body=BodyKind.OPTIONAL_JSON,
         reads=WebhookSecretRotation,
-        refusals=(*OF_ONE, errors.InvalidState),
+        refusals=(*OF_ONE, errors.InvalidState, errors.QuotaExceeded),
         summary="Give a webhook endpoint a new secret",
         answer=NewWebhookEndpointResponse,
-        description="As long as both overlap, deliveries bear a signature by each. The answer shows the new one once.",
+        description="As long as secrets overlap, deliveries bear a signature by each, also of those rotated before. "
+        "Without an overlap all former ones end at once. The answer shows the new one once.",
     )
     states: tuple[tuple[str, Callable[[Caller, UUID], Awaitable[EndpointRecord]], str, Any], ...] = (
         (

@@ -181,7 +181,7 @@ class WebhookEndpointResponse(Response):
         Time | None, Field(description="Until when it is left alone after failures, or null.", examples=[None])
     ]
     previous_secret_until: Annotated[
-        Time | None, Field(description="Until when the secret of before signs too, or null.", examples=[None])
+        Time | None, Field(description="Until when former secrets sign too, at the longest, or null.", examples=[None])
     ]
     created_at: Annotated[Time, Field(description="When it was made.")]
     created_by: Annotated[str, Field(description="Who made it.", examples=["key_01994f3e"])]

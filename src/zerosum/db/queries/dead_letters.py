@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +36,8 @@ class DeadLetterRecord:
     last_at: datetime
     next_at: datetime | None = None
     actor: str | None = None
+    sender: str | None = None
+    """The credential of whoever writes to its input: what it makes is his, also where somebody else carries it out."""
 
     @property
     def is_whole(self) -> bool:
@@ -43,17 +46,32 @@ class DeadLetterRecord:
 
 async def insert_dead_letters(
     connection: AsyncConnection, ledger_id: UUID, records: Sequence[DeadLetterRecord]
-) -> list[UUID]:
-    """The ids of those that are new: a message that comes again lies there already."""
-    if not records:
-        return []
-    statement = (
-        insert(dead_letters)
-        .values([{"ledger_id": ledger_id, **_row(record)} for record in records])
-        .on_conflict_do_nothing(constraint="dead_letters_message_unique")
-        .returning(_columns.id)
+) -> Counter[DeadLetterStatus]:
+    """How many lie there as they were not before, by what is to become of them.
+
+    A message that comes again lies there already: the same content under the same place. Places are used again by
+    other messages (a line of tomorrow's file, a number that a sender gives twice): these are others. One that is
+    settled there, or that nobody tries any more, is taken up again where it is to be tried.
+    """
+    rows = {
+        (row["input"], row["topic"], row["partition"], row["place"], row["body"]): row
+        for row in (_row(record) for record in reversed(records))
+    }
+    if not rows:
+        return Counter()
+    statement = insert(dead_letters).values([{"ledger_id": ledger_id, **row} for row in reversed(rows.values())])
+    new, old = statement.excluded, dead_letters.c
+    is_tried = new.status.in_([DeadLetterStatus.RETRYING, DeadLetterStatus.WAITING])
+    statement = statement.on_conflict_do_update(
+        index_elements=[old.ledger_id, old.input, old.topic, old.partition, old.place, func.sha256(old.body)],
+        set_={name: new[name] for name in ("status", "reason", "problem", "attempts", "last_at", "next_at", "actor")},
+        where=or_(
+            old.status.in_([DeadLetterStatus.REPLAYED, DeadLetterStatus.DROPPED]),
+            and_(old.status == DeadLetterStatus.DEAD, is_tried),
+        ),
     )
-    return list((await connection.execute(statement)).scalars())
+    found = await connection.execute(statement.returning(old.status))
+    return Counter(DeadLetterStatus(status) for status in found.scalars())
 
 
 async def find_dead_letter(
@@ -102,18 +120,20 @@ async def list_dead_letters(
 
 
 async def first_open_of_each_key(
-    connection: AsyncConnection, ledger_id: UUID, partition: Partition, limit: int
+    connection: AsyncConnection, ledger_id: UUID, partition: Partition, now: datetime, limit: int
 ) -> list[DeadLetterRecord]:
-    """Of the messages of a partition that are tried again, and those behind them: the oldest of each key."""
+    """Of the messages of a partition that are tried again, and those behind them: the oldest of each key, if its time
+    has come."""
     key = func.coalesce(_columns.ordering_key, _columns.place)
     oldest = (
         select(dead_letters)
         .where(_of(ledger_id, partition), _IS_OPEN)
         .ext(distinct_on(key))
         .order_by(key, _columns.id)
-        .limit(limit)
+        .subquery()
     )
-    return [_record(row) for row in await connection.execute(oldest)]
+    due = select(oldest).where(oldest.c.next_at <= now).order_by(oldest.c.next_at, oldest.c.id).limit(limit)
+    return [_record(row) for row in await connection.execute(due)]
 
 
 async def open_keys(connection: AsyncConnection, ledger_id: UUID, partition: Partition) -> tuple[set[str], int]:
@@ -168,6 +188,7 @@ def _row(record: DeadLetterRecord) -> dict[str, Any]:
         "last_at": record.last_at,
         "next_at": record.next_at,
         "actor": record.actor,
+        "sender": record.sender,
     }
 
 
@@ -193,4 +214,5 @@ def _record(row: Row[Any]) -> DeadLetterRecord:
         last_at=row.last_at,
         next_at=row.next_at,
         actor=row.actor,
+        sender=row.sender,
     )

@@ -24,6 +24,7 @@ class PositionRecord:
     partition: Partition
     next_offset: int | None
     last_place: str | None = None
+    made: str | None = None
     epoch: int
     holder: str
     held_until: datetime | None
@@ -77,6 +78,7 @@ def _values(record: PositionRecord, now: datetime) -> dict[str, Any]:
     return {
         "next_offset": record.next_offset,
         "last_place": record.last_place,
+        "made": record.made,
         "epoch": record.epoch,
         "holder": record.holder,
         "held_until": record.held_until,
@@ -93,6 +95,7 @@ def _record(row: Row[Any], partition: Partition) -> PositionRecord:
         partition=partition,
         next_offset=row.next_offset,
         last_place=row.last_place,
+        made=row.made,
         epoch=row.epoch,
         holder=row.holder,
         held_until=row.held_until,

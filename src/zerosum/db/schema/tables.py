@@ -1047,6 +1047,7 @@ ingest_positions = Table(
     _required("tries", Integer),  # how often its head was begun
     _required("suspects", Integer),  # how many messages are to be tried one by one
     _moment("updated_at", nullable=False),
+    Column("made", Text),  # when the stream was made, by its own word: of another one no offset is the same
     PrimaryKeyConstraint("ledger_id", "input", "topic", "partition", name="ingest_positions_pkey"),
     CheckConstraint("begun >= 0 and tries >= 0 and suspects >= 0", name="ingest_positions_counts_not_negative"),
 )
@@ -1074,8 +1075,18 @@ dead_letters = Table(
     _moment("last_at", nullable=False),
     _moment("next_at"),  # of what is tried again
     Column("actor", Text),  # who has replayed or dropped it
+    Column("sender", Text),  # whose credential writes to its input; None: nobody has told
     PrimaryKeyConstraint("ledger_id", "id", name="dead_letters_pkey"),
-    UniqueConstraint("ledger_id", "input", "topic", "partition", "place", name="dead_letters_message_unique"),
+    Index(
+        "dead_letters_message_unique",
+        "ledger_id",
+        "input",
+        "topic",
+        "partition",
+        "place",
+        text("sha256(body)"),  # places are used again, by other messages
+        unique=True,
+    ),
     Index("dead_letters_by_status", "ledger_id", "status", "id"),
     CheckConstraint(
         "status in ('dead', 'retrying', 'waiting', 'replayed', 'dropped')", name="dead_letters_status_known"
@@ -1919,7 +1930,7 @@ GRANTS: dict[Table, str] = {
     statements: "insert",
     imports: "insert",
     ingest_positions: "insert, update (next_offset, last_place, epoch, holder, held_until, head, begun, tries, "
-    "suspects, updated_at)",
+    "suspects, updated_at, made)",
     dead_letters: "insert, update (status, reason, problem, attempts, last_at, next_at, actor)",
     refusals: "insert",
     answers: "insert",

@@ -73,6 +73,7 @@ class PartitionWork:
         tally: IngestTally,
         batch_max: int,
         order: TimeOrder | None = None,
+        sender: str | None = None,
     ) -> None:
         """Without `taken` nothing is remembered of it: its messages have no places that last."""
         self.pending: deque[Message] = deque()
@@ -88,6 +89,7 @@ class PartitionWork:
         self._tally = tally
         self._batch_max = batch_max
         self._order = order
+        self._sender = sender
         self._line = None if order is None else order.line(source)
         self._batch: list[Message] = []
         self._ahead: dict[int, tuple[Message, Reading | Answered]] = {}
@@ -212,11 +214,14 @@ class PartitionWork:
         _log.error(
             "a message ends the consumer again and again and is put aside: %s %s", message.partition, message.place
         )
-        record = self._ingestion.put_aside(message, DeadLetterStatus.DEAD, CRASHED, CRASHED_PROBLEM, ATTEMPTS_MAX)
+        record = self._ingestion.put_aside(
+            message, DeadLetterStatus.DEAD, CRASHED, CRASHED_PROBLEM, ATTEMPTS_MAX, self._sender
+        )
         await self._settle([message], [record])
 
     async def _carry_out(self, batch: Sequence[Message]) -> None:
-        results = _Results(self._ingestion, set(self._waiting_keys), may_retry=self._taken is not None)
+        may_retry = self._taken is not None
+        results = _Results(self._ingestion, set(self._waiting_keys), self._sender, may_retry=may_retry)
         for group in self._groups(batch, results.blocked):
             results.add(await self._ask(group) if isinstance(group, list) else [group])
             if results.away is not None:
@@ -289,8 +294,9 @@ class PartitionWork:
             new = await self._ingestion.settle(self._caller, self._taken, settlement)
         else:
             new = await self._ingestion.only_set_aside(self._caller, set_aside)
-        self._set_aside += sum(one.status is not DeadLetterStatus.DEAD for one in set_aside)
-        self._tally.dead += min(new, sum(one.status is DeadLetterStatus.DEAD for one in set_aside))
+        dead = new.pop(DeadLetterStatus.DEAD, 0)
+        self._set_aside += new.total()
+        self._tally.dead += dead
         self._tally.messages += len(messages)
         last = messages[-1].offset
         self._next_offset = self._next_offset if last is None else last + 1
@@ -347,9 +353,10 @@ class PartitionWork:
 class _Results:
     """What a batch has come to so far."""
 
-    def __init__(self, ingestion: Ingestion, blocked: set[str], *, may_retry: bool) -> None:
+    def __init__(self, ingestion: Ingestion, blocked: set[str], sender: str | None, *, may_retry: bool) -> None:
         """Of an input without a place of its own nobody looks again for what has failed: it is told at once."""
         self._may_retry = may_retry
+        self._sender = sender
         self.blocked = blocked
         """Ordering keys whose messages must wait."""
         self.answered: list[Answered] = []
@@ -386,7 +393,7 @@ class _Results:
         if isinstance(one.outcome.refusal, PanNotAllowed):
             # What the books must not keep is not kept here either.
             message = replace(message, body=b"", headers={})
-        self.set_aside.append(self._ingestion.put_aside(message, status, reason, told, attempts))
+        self.set_aside.append(self._ingestion.put_aside(message, status, reason, told, attempts, self._sender))
 
 
 def _reason(one: Answered) -> tuple[str, Mapping[str, Any]]:

@@ -40,6 +40,8 @@ class ConsumerOptions:
     """This process, in leases."""
     lease_seconds: float = LEASE_SECONDS
     """Where the input does not decide itself who reads it."""
+    sender: str | None = None
+    """Whose credential writes to the input."""
 
 
 class Consumer:
@@ -94,6 +96,11 @@ class Consumer:
                 _log.warning("the input %s is away: %s", self._input.name, error)
             except Fenced as error:
                 self._tally.fenced += 1
+                if self._input.is_read_once:
+                    raise Gap(
+                        f"the input {self._input.name}: somebody else has taken {error} meanwhile, and what was read "
+                        "and not carried out yet cannot be read again: send it once more"
+                    ) from None
                 _log.warning("the input %s: somebody else has taken %s", self._input.name, error)
             except Gap:
                 self._tally.gaps += 1
@@ -185,11 +192,11 @@ class Consumer:
                 _log.warning("the input %s is paused: %s", self._input.name, failure)
         return not failures
 
-    async def _take(self, partition: Partition) -> Position:
-        """Raises InputAway."""
+    async def _take(self, partition: Partition, made: str | None = None) -> Position:
+        """Raises InputAway, Gap."""
         lease = self._options.lease_seconds if self._input.is_leased else None
         while not self._stop.is_set():
-            taken = await self._ingestion.take(self._caller, partition, self._options.holder, lease)
+            taken = await self._ingestion.take(self._caller, partition, self._options.holder, lease, made)
             if taken is not None:
                 self._works[partition] = self._work(taken)
                 self._renewed_at = asyncio.get_running_loop().time()
@@ -215,6 +222,7 @@ class Consumer:
             tally=self._tally,
             batch_max=self._options.batch_max,
             order=self._order,
+            sender=self._options.sender,
         )
 
     async def _tell(self, answered: Sequence[Answered]) -> None:
@@ -240,11 +248,18 @@ class Consumer:
         if self._input.is_leased and now - self._renewed_at > lease / 3:
             for work in list(self._works.values()):
                 if work.taken is not None:
-                    await self._ingestion.renew(self._caller, work.taken, lease)
+                    await self._renew(work.taken, lease)
             self._renewed_at = now
         if now - self._lag_at > LAG_SECONDS:
             self._lag_at = now
             self.lag = await self._input.lag()
+
+    async def _renew(self, taken: Taken, lease: float) -> None:
+        """While the ledger is away nobody else can have it either; whoever had it then is found out behind it."""
+        try:
+            await self._ingestion.renew(self._caller, taken, lease)
+        except DomainError as error:
+            _log.info("the input %s: its lease is renewed later: %s", self._input.name, error.detail)
 
     async def _end(self) -> None:
         self._note_losses()

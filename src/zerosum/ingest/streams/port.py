@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import Message, MessageOutcome, Partition, Position
 
-Take = Callable[[Partition], Awaitable[Position]]
-"""Take a partition before anything of it is read: the input begins behind what is settled of it.
 
-Raises InputAway where it cannot be taken.
-"""
+class Take(Protocol):
+    """Take a partition before anything of it is read: the input begins behind what is settled of it."""
+
+    async def __call__(self, partition: Partition, made: str | None = None, /) -> Position:
+        """`made`: when the stream was made. Raises InputAway where it cannot be taken, Gap where it is another one."""
+
 
 Lose = Callable[[Collection[Partition]], Awaitable[None]]
 """Somebody else has these from now on. Returns when nothing of them is under way any more."""
@@ -28,6 +30,10 @@ class Input(Protocol):
     @property
     def is_leased(self) -> bool:
         """Whether who may read is decided by a lease in PostgreSQL, because the input itself does not decide it."""
+
+    @property
+    def is_read_once(self) -> bool:
+        """Whether what was received cannot be received again by opening it anew."""
 
     @property
     def has_positions(self) -> bool:

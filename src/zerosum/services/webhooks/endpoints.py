@@ -142,10 +142,10 @@ class WebhookEndpoints:
             await self._audit(connection, AuditType.WEBHOOK_ENDPOINT_DELETED, caller, record)
 
     async def rotate_secret(self, caller: Caller, id_: UUID, overlap: timedelta) -> tuple[EndpointRecord, str]:
-        """Both secrets sign as long as they overlap. Raises WebhookEndpointNotFound."""
+        """Both secrets sign as long as they overlap. Raises WebhookEndpointNotFound, QuotaExceeded, InvalidState."""
         now, secret = self._now(), make_secret()
         before = await self.get(caller, id_)
-        rotated = await self._secrets.rotated(before, secret, now + overlap if overlap else None)
+        rotated = await self._secrets.rotated(before, secret, now, overlap)
         async with self._database.work(caller.ledger_id) as connection:
             record = await found_endpoint(connection, caller, id_, is_locked=True)
             if record.sealed_secret != before.sealed_secret:
