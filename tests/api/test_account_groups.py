@@ -97,6 +97,15 @@ async def test_a_name_is_a_slug(client: Client, name: str) -> None:
     refused(await put(client, name, "a"), 422, "invalid_parameter", "group")
 
 
+async def test_what_a_key_was_used_for_is_told_by_the_name_of_the_group(client: Client) -> None:
+    made, gone = fresh_key(), fresh_key()
+    await put(client, "wallets", "customers:*", key=made)
+    assert (await delete(client, "wallets", gone)).status_code == 200
+    for key in (made, gone):
+        told = (await client.get(f"/v1/idempotency-keys/{key}")).json()
+        assert told["resource"] == {"type": "account_group", "id": "wallets"}
+
+
 async def test_balances_are_added_up_by_currency_at_any_instant(client: Client) -> None:
     await a_business(client)
     await put(client, "owed", "customers:**", "sales:fees", "bank:euro", "not:there")

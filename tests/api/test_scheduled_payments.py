@@ -14,6 +14,7 @@ from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
+from zerosum.services.background import scheduled_runs
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
 DAILY = {"rule": "FREQ=DAILY;COUNT=3", "time_zone": "Europe/Berlin"}
@@ -175,3 +176,20 @@ async def test_what_can_never_be_paid_is_not_scheduled(
     body = {**RENT, "execute_at": (now() + SOON).isoformat(), **members}
     refused(await tenant.post("/v1/scheduled-payments", body, key=fresh_key()), 422, code, pointer)
     assert (await tenant.get("/v1/scheduled-payments")).json()["data"] == []
+
+
+async def test_one_whose_next_date_cannot_be_told_holds_up_no_other(
+    service: Service, tenant: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a time zone is gone from the machine's own."""
+    bad, good = [await scheduled(tenant, amount="5", recurrence=DAILY) for _ in range(2)]
+    sound = scheduled_runs._command
+
+    def command(due: Any) -> Any:
+        if f"sch_{due.id}" == bad["id"]:
+            raise LookupError("there is no such time zone")
+        return sound(due)
+
+    monkeypatch.setattr(scheduled_runs, "_command", command)
+    await run_at(service, now() + 2 * SOON)
+    assert [len((await read(tenant, one))["runs"]) for one in (bad, good)] == [0, 1]

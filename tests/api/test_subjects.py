@@ -72,6 +72,15 @@ async def test_what_is_proved_in_pieces_counts_what_is_sealed(client: Client, da
     assert (report.personal, report.erased) == (2, 1) == await right(database, client)
 
 
+async def test_what_a_key_was_used_for_is_told_by_the_person(client: Client) -> None:
+    await client.open_account("alice")
+    await client.pay(deposit("person-1", ADA))
+    key = fresh_key()
+    assert (await erase(client, "person-1", key)).status_code == 200
+    told = (await client.get(f"/v1/idempotency-keys/{key}")).json()
+    assert told["resource"] == {"type": "subject", "id": "person-1"}
+
+
 async def test_what_is_said_about_a_person_is_shown_until_he_is_erased(
     client: Client, database: Database, superuser: Superuser
 ) -> None:

@@ -200,13 +200,19 @@ def _currency_key(table: CurrencyTable, currency: Currency) -> str:
     return f"{'own' if table.is_custom(currency.code) else 'standard'} {currency.code}"
 
 
+_NAMED_BY: dict[str, str] = {ResourceType.ACCOUNT_GROUP: "name", ResourceType.SUBJECT: "subject"}
+"""The member of what is remembered that names it, as its path does."""
+
+
 def _own_id(used: UsedKey) -> str | None:
     """Of what has no entry's id. An entry by a template tells the template there, and is itself what was made."""
     if used.resource_type == ResourceType.TEMPLATE and used.content is not None:
         return label_of(used.content["name"], used.content["version"])
     if used.resource_type == ResourceType.JOURNAL_ENTRY:
         return None
-    return used.own_id or (used.content or {}).get(OWN_ID)
+    content = used.content or {}
+    name: str | None = content.get(_NAMED_BY.get(used.resource_type or "", OWN_ID))
+    return used.own_id or name
 
 
 def _outcome(key: str, used: UsedKey) -> KeyOutcome:

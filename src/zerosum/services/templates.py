@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,9 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
+
+READ_MAX = 64
+"""Versions that are kept as they were read: half a megabyte each at the largest."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,11 +233,13 @@ def _values_of(order: TemplatePostOrder) -> tuple[Template, TemplateValues]:
     template = order.template
     if template is None:
         raise _no_such_template()
-    return template, TemplateValues(_content_of(template), order.parameters)
+    return template, TemplateValues(_content_of(template.content), order.parameters)
 
 
-def _content_of(template: Template) -> TemplateContent:
-    return read_content(json.loads(template.content))
+@lru_cache(READ_MAX)
+def _content_of(content: str) -> TemplateContent:
+    """What a version says never changes: it is read once."""
+    return read_content(json.loads(content))
 
 
 def _fingerprint(order: TemplatePostOrder, use: TemplateUse) -> bytes:

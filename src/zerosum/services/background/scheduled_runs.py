@@ -14,6 +14,7 @@ from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, ScheduledPay
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.payments.schedule_commands import RunScheduledPayment
 from zerosum.domain.payments.schedules import Recurrence, occurrence_key
+from zerosum.services.apart import apart
 from zerosum.services.background.judged_runs import JudgedRuns
 from zerosum.services.background.pacing import posted_of, sweep
 from zerosum.services.committing.committer import Committer
@@ -61,7 +62,10 @@ class ScheduledRuns:
         return await find_due_schedules(connection, self._now(), after, limit)
 
     async def _run(self, due: Sequence[DueSchedule]) -> int:
-        commands = [_command(schedule) for schedule in due]
+        commands: list[RunScheduledPayment] = []
+        for schedule in due:
+            with apart(_log, "sch_%s cannot be run: when it is due next is not to be told", schedule.id):
+                commands.append(_command(schedule))
         steps = {command.id: self._begin(command) for command in commands}
         if self._judging is not None:
             try:
