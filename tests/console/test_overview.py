@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,8 +18,9 @@ from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.gateway.limits.admission import PATIENT_SHARE
 from zerosum.main import Service
-from zerosum.services.console_overview import LOOKED_AT_MAX, POINTS, live_figures
+from zerosum.services.console_overview import LOOKED_AT_MAX, NOT_MOVED, POINTS, ConsoleOverview, live_figures
 from zerosum.services.requests.caller import Caller
+from zerosum.services.status.checks import AUDIT_AGE_SECONDS_MAX
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -38,6 +41,27 @@ def test_an_hour_of_payments_is_counted_to_the_last_one() -> None:
     assert sum(live.counts) == live.number == 63
     assert live.by_currency == [("USD", 60, Decimal("66.00")), ("EUR", 3, Decimal("3.30"))]
     assert live.by_status == [("succeeded", 63)]
+
+
+def test_what_was_declined_or_is_not_answered_yet_has_moved_nothing() -> None:
+    made = payments(4, timedelta(minutes=1))
+    found = [
+        one._replace(status=status) for one, status in zip(made, (*NOT_MOVED, "refunded", "succeeded"), strict=True)
+    ]
+    live = live_figures(found, NOON)
+    assert (live.number, live.by_currency) == (4, [("USD", 2, Decimal("2.20"))])
+
+
+@pytest.mark.parametrize(("seconds", "is_old"), [(60, False), (AUDIT_AGE_SECONDS_MAX + 60, True)])
+async def test_a_proof_of_long_ago_is_told_as_old(seconds: float, is_old: bool) -> None:
+    class Audit:
+        async def find_pass(self) -> Any:
+            return SimpleNamespace(completed_at=NOON, begun_at=NOON, differences=0, left_out=0)
+
+    nothing: Any = None
+    overview = ConsoleOverview(nothing, nothing, lambda: NOON + timedelta(seconds=seconds), lambda: 0.0)
+    overview._audit = Audit()  # type: ignore[assignment]
+    assert (await overview.proof()).is_old is is_old
 
 
 def test_a_busy_ledger_is_looked_at_over_the_time_of_its_newest_payments() -> None:

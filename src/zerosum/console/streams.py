@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from zerosum.api.server_sent_events import FOLLOWED_SECONDS_MAX, HEARTBEAT, MEDIA_TYPE, UNGATHERED, come_again
+from zerosum.api.server_sent_events import FOLLOWED_SECONDS_MAX, MEDIA_TYPE, UNGATHERED, come_again
 from zerosum.api.static_content import header
 from zerosum.domain.errors import DomainError, InvalidRequest, Overloaded
 from zerosum.gateway.limits.streams import Streams
@@ -34,6 +34,8 @@ CONFIRM_EVERY_SECONDS = 6.0
 
 RETRY_MILLISECONDS = 2_000
 NO_PLACE = b"event: full\ndata:\n\n"
+ALIVE = b"event: alive\ndata:\n\n"
+"""Nothing is new. A page cannot see comments, and has to know a service that hangs from one that has nothing to say."""
 
 Tell = Callable[[], Awaitable[bytes]]
 """All that there is to tell now, as messages."""
@@ -89,6 +91,6 @@ class LiveStreams:
                     return
                 confirmed_at = clock()
             told = await tell()
-            yield HEARTBEAT if told == last else told
+            yield ALIVE if told == last else told
             last = told
             await asyncio.sleep(self._look_every_seconds)

@@ -15,11 +15,13 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.console_overview import NewPayment, newest_payments
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.money import add
+from zerosum.domain.payments.payment import PaymentStatus
 from zerosum.services.background.audit_positions import AuditPositions
 from zerosum.services.balances import Balances, CurrencyTotal
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import PageRequest
 from zerosum.services.shared_looks import SharedLooks
+from zerosum.services.status.checks import AUDIT_AGE_SECONDS_MAX
 
 LOOKED_BACK = timedelta(hours=1)
 LOOKED_AT_MAX = 2_000
@@ -35,6 +37,9 @@ TOTALS_SECONDS = 60.0
 TOTALS_SECONDS_MAX = 600.0
 """So old they may be, as the page tells, while they are added up anew: of a million accounts that takes a while."""
 
+NOT_MOVED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.FAILED})
+"""Of these nothing is posted."""
+
 KEPT_MAX = 200
 """Ledgers whose figures are kept."""
 
@@ -47,6 +52,8 @@ class Proof:
     begun_at: datetime | None = None
     differences: int = 0
     left_out: int = 0
+    is_old: bool = False
+    """No pass has ended for so long that nothing follows from the last one: the worker is behind, or away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,7 @@ class Live:
     """Whether the span is LOOKED_BACK; if not, there were more in less time."""
     by_status: Sequence[tuple[str, int]]
     by_currency: Sequence[tuple[str, int, Decimal]]
+    """Of those whose money has moved: not of what its processor has declined, or has not answered yet."""
 
     @property
     def span_seconds(self) -> float:
@@ -98,7 +106,9 @@ class ConsoleOverview:
         going = await self._audit.find_pass()
         if going is None:
             return Proof()
+        since = going.completed_at or going.begun_at
         return Proof(
+            is_old=(self._now() - since).total_seconds() > AUDIT_AGE_SECONDS_MAX,
             proved_at=going.completed_at,
             begun_at=going.begun_at,
             differences=going.differences,
@@ -140,8 +150,10 @@ def live_figures(found: Sequence[NewPayment], now: datetime) -> Live:
     for payment in found:
         place = int((payment.made_at - (now - span)).total_seconds() // step)
         counts[min(max(place, 0), POINTS - 1)] += 1
+    moved = [payment for payment in found if payment.status not in NOT_MOVED]
+    for payment in moved:
         amounts[payment.currency] = add(amounts.get(payment.currency, Decimal()), payment.amount)
-    numbers = Counter(payment.currency for payment in found)
+    numbers = Counter(payment.currency for payment in moved)
     return Live(
         until=now,
         step_seconds=step,

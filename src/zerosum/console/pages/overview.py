@@ -16,11 +16,16 @@ from zerosum.console.navigation import Nav
 from zerosum.console.streams import Tell
 from zerosum.console.view import View
 from zerosum.domain.payments.disputes import DisputeStatus
+from zerosum.domain.webhooks import DisabledReason
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.console_overview import KEPT_MAX, LIVE_SECONDS, Live
-from zerosum.services.requests.paging import Page
+from zerosum.services.requests.paging import Page, PageRequest
 from zerosum.services.shared_looks import SharedLooks
+
+FAILING = "webhook endpoints that fail"
+ENDPOINTS_MAX = 1_000
+"""Of a ledger, looked at: twenty times what there may be by default."""
 
 JSON_TYPE = (b"content-type", b"application/json")
 
@@ -41,9 +46,9 @@ def overview_pages(console: Console) -> None:
     services = console.services
     looks = SharedLooks(time.monotonic, KEPT_MAX)
 
-    async def waiting(view: View) -> list[Waiting]:
-        """As far as this person may see it. Each is a page by key of an index by state."""
-        found = []
+    async def waiting(view: View) -> tuple[list[Waiting], list[str]]:
+        """As far as this person may see it, and what was looked for. Each is a page by key of an index by state."""
+        found, looked_for = [], []
         asked: tuple[tuple[Scope, str, List, str, dict[str, str], str], ...] = (
             (Scope.PAYMENTS_READ, "payments held for review", services.reviews.list, "reviews",
              {"status": "in_review"}, "reviews"),
@@ -61,20 +66,32 @@ def overview_pages(console: Console) -> None:
         )  # fmt: skip
         for scope, what, listed, name, filters, place in asked:
             if view.may(scope):
+                looked_for.append(what)
                 page = await listed(view.caller, first_few(name, filters))
                 if page.items:
                     found.append(Waiting(what, counted(page), view.list_of(place, **filters)))
         if view.may(Scope.ADMIN):
+            looked_for.append(FAILING)
             found += await failing_webhooks(view)
-        return found
+        return found, looked_for
 
     async def failing_webhooks(view: View) -> list[Waiting]:
-        page = await services.webhook_endpoints.list(view.caller, first_few("webhook endpoints", {}))
-        failing = [one for one in page.items if one.health.failing_since is not None or one.disabled_at is not None]
-        return [Waiting("webhook endpoints that fail", str(len(failing)), view.list_of("webhooks"))] if failing else []
+        """All of them are looked at, and what somebody has disabled himself is none."""
+        request = PageRequest(list_name="webhook endpoints", limit=ENDPOINTS_MAX, filters={})
+        page = await services.webhook_endpoints.list(view.caller, request)
+        failing = [
+            one
+            for one in page.items
+            if one.disabled_reason is not DisabledReason.BY_REQUEST
+            and (one.health.failing_since is not None or one.disabled_at is not None)
+        ]
+        return [Waiting(FAILING, str(len(failing)), view.list_of("webhooks"))] if failing else []
 
     async def overview(view: View) -> HttpAnswer:
-        return view.show("overview.html", waiting=await waiting(view), **await figures(view))
+        found, looked_for = await waiting(view)
+        return view.show(
+            "overview.html", waiting=found, looked_for=looked_for, admin=Scope.ADMIN, **await figures(view)
+        )
 
     async def figures(view: View) -> dict[str, Any]:
         return {

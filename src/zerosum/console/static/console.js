@@ -79,22 +79,34 @@
 
   // What is told as it happens (data-stream): while the page is before somebody's eyes. Where there is no place for it,
   // or something on the way does not pass it on, the page goes on asking by itself and tries again after a while.
-  const AGAIN = 60000;
+  const AGAIN = 60000, SILENT = 15000;
   for (const element of document.querySelectorAll("[data-stream]")) {
-    let source = null, later = 0;
+    let source = null, later = 0, silence = 0;
+    // A service that hangs ends no connection: what is shown is old then, and says so.
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => { element.classList.add("is-stale"); failed(); }, SILENT);
+    };
     const end = () => {
       source?.close();
       source = null;
       clearTimeout(later);
+      clearTimeout(silence);
       element.classList.remove("is-followed");
     };
     const failed = () => { end(); later = setTimeout(begin, AGAIN); };
     function begin() {
       if (source || document.hidden || !window.EventSource) return;
       source = new EventSource(element.dataset.stream);
+      heard();
       source.addEventListener("live", (event) => {
+        heard();
         element.innerHTML = event.data;
         element.classList.add("is-followed");
+        element.classList.remove("is-stale");
+      });
+      source.addEventListener("alive", () => {
+        heard();
         element.classList.remove("is-stale");
       });
       source.addEventListener("series", (event) => {
