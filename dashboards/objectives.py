@@ -75,7 +75,8 @@ OBJECTIVES = (
     ),
 )
 
-EVENTS_LATE = 'max({__name__=~"zerosum_(events|webhook|publish)_lag_seconds"}) > bool 30'
+EVENTS_LATE = 'max({__name__=~"zerosum_(events|webhook|publish)_lag_seconds"}) > bool 30 or vector(1)'
+"""Where nobody tells it, they are: it is the worker that sends, and tells."""
 
 
 def rules_text() -> str:

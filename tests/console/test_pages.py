@@ -9,9 +9,10 @@ import re
 import pytest
 
 from tests.api.conftest import Client, fresh_key
-from tests.console.conftest import Person, shown
+from tests.console.conftest import Person, shown, signed_in
 from zerosum.console.pages.payments_csv import COLUMNS
 from zerosum.db.identifiers import new_uuid
+from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.requests.caller import Caller
@@ -38,6 +39,18 @@ async def test_the_first_line_is_the_proof(admin: Person, client: Client) -> Non
     assert len(times) == len(rates) > 0
     assert sum(rates) > 0
     assert "2" in await admin.page("/overview/live")
+
+
+async def test_who_may_not_see_dead_letters_is_not_told_that_there_are_none(
+    service: Service, ledger_id: LedgerId
+) -> None:
+    operator = await signed_in(service, ledger_id, Role.OPERATOR)
+    try:
+        page = await operator.page("")
+    finally:
+        await operator.http.aclose()
+    assert "no dead letters" not in page
+    assert "told to administrators alone" in page
 
 
 async def test_what_needs_a_hand_is_told(admin: Person, client: Client) -> None:

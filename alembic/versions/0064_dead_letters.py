@@ -1,12 +1,12 @@
 """A dead letter is one by its content as well as by its place, and tells who sends what it was; a position tells of
 which stream it is.
 
-Revision: 0067.
+Revision: 0064.
 """
 
 from alembic import op
 
-revision = "0067"
+revision = "0064"
 down_revision = "0063"
 branch_labels = None
 depends_on = None
