@@ -62,7 +62,7 @@ class NatsInput:
         self._client = await connected(self._url)
         streams = self._client.jetstream()
         try:
-            found = await self._stream_info(streams)  # Whoever cannot read it takes nothing.
+            found = await self._found_stream(streams)  # Whoever cannot read it takes nothing.
             made = None if self._losses.is_accepted else str(found.created)
             position = await take(self._partition, made)
             state = await self._state(streams)
@@ -132,9 +132,9 @@ class NatsInput:
             _log.info("NATS was left without a word: %s", said(error))
 
     async def _state(self, streams: Any) -> Any:
-        return (await self._stream_info(streams)).state
+        return (await self._found_stream(streams)).state
 
-    async def _stream_info(self, streams: Any) -> Any:
+    async def _found_stream(self, streams: Any) -> Any:
         """Raises InputAway, Gap."""
         from nats.js.api import RetentionPolicy  # noqa: PLC0415 - an extra
 

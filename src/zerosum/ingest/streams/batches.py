@@ -13,15 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
 from zlib import crc32
 
-from zerosum.domain.errors import DomainError, PanNotAllowed
+from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import DeadLetterStatus, Gap, Message, MessageOutcome, OutcomeKind
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Reading
+from zerosum.ingest.streams.results import Answered, Results, reason_of
 from zerosum.ingest.streams.time_order import TimeOrder
 from zerosum.services.ingestion import ATTEMPTS_MAX, Begun, DeadLetterRecord, Ingestion, Settlement, Taken
 from zerosum.services.requests.caller import Caller
@@ -51,11 +51,6 @@ _log = logging.getLogger(__name__)
 
 class DependencyAway(Exception):
     """What messages need is away: nothing is counted, everything waits."""
-
-
-class Answered(NamedTuple):
-    message: Message
-    outcome: MessageOutcome
 
 
 class PartitionWork:
@@ -221,7 +216,7 @@ class PartitionWork:
 
     async def _carry_out(self, batch: Sequence[Message]) -> None:
         may_retry = self._taken is not None
-        results = _Results(self._ingestion, set(self._waiting_keys), self._sender, may_retry=may_retry)
+        results = Results(self._ingestion, set(self._waiting_keys), self._sender, may_retry=may_retry)
         for group in self._groups(batch, results.blocked):
             results.add(await self._ask(group) if isinstance(group, list) else [group])
             if results.away is not None:
@@ -332,7 +327,7 @@ class PartitionWork:
         if kind is OutcomeKind.AWAY:
             await self._ingestion.abandon_retry(self._caller, taken, record)
             raise DependencyAway("the ledger cannot be reached")
-        reason, told = _reason(answered)
+        reason, told = reason_of(answered)
         if kind is OutcomeKind.FAILED:
             after = self._ingestion.again_later(record, reason, told)
         elif kind is OutcomeKind.POISON:
@@ -348,55 +343,3 @@ class PartitionWork:
         self._waiting_keys, self._set_aside = await self._ingestion.retried(self._caller, taken, after)
         self._tally.retried += 1
         self._tally.dead += after.status is DeadLetterStatus.DEAD
-
-
-class _Results:
-    """What a batch has come to so far."""
-
-    def __init__(self, ingestion: Ingestion, blocked: set[str], sender: str | None, *, may_retry: bool) -> None:
-        """Of an input without a place of its own nobody looks again for what has failed: it is told at once."""
-        self._may_retry = may_retry
-        self._sender = sender
-        self.blocked = blocked
-        """Ordering keys whose messages must wait."""
-        self.answered: list[Answered] = []
-        self.set_aside: list[DeadLetterRecord] = []
-        self.settled = 0
-        self.away: DomainError | None = None
-        self._ingestion = ingestion
-
-    def add(self, answers: Sequence[Answered]) -> None:
-        """The first that found the ledger away ends the batch: those after it come again with it."""
-        for one in answers:
-            if one.outcome.kind is OutcomeKind.AWAY:
-                self.away = one.outcome.refusal
-                return
-            self._add(one)
-            self.settled += 1
-
-    def _add(self, one: Answered) -> None:
-        kind, key = one.outcome.kind, one.message.ordering_key
-        if kind is OutcomeKind.BEHIND:
-            self._put_aside(one, DeadLetterStatus.WAITING, 0)
-        elif kind is OutcomeKind.FAILED and self._may_retry:
-            self._put_aside(one, DeadLetterStatus.RETRYING, 0)
-            if key is not None:
-                self.blocked.add(key)
-        else:
-            self.answered.append(one)
-            if kind in (OutcomeKind.POISON, OutcomeKind.FAILED):
-                self._put_aside(one, DeadLetterStatus.DEAD, 1)
-
-    def _put_aside(self, one: Answered, status: DeadLetterStatus, attempts: int) -> None:
-        reason, told = _reason(one)
-        message = one.message
-        if isinstance(one.outcome.refusal, PanNotAllowed):
-            # What the books must not keep is not kept here either.
-            message = replace(message, body=b"", headers={})
-        self.set_aside.append(self._ingestion.put_aside(message, status, reason, told, attempts, self._sender))
-
-
-def _reason(one: Answered) -> tuple[str, Mapping[str, Any]]:
-    """The code of the refusal, and its problem."""
-    refusal, told = one.outcome.refusal, one.outcome.answer.get("problem")
-    return "behind" if refusal is None else refusal.code, told if isinstance(told, dict) else {}

@@ -11,8 +11,9 @@ import orjson
 
 from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import Gap, InputAway, Message, Partition, Position
-from zerosum.ingest.streams.batches import RETRY_TURN_SECONDS, Answered, DependencyAway, PartitionWork
+from zerosum.ingest.streams.batches import RETRY_TURN_SECONDS, DependencyAway, PartitionWork
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Replies
+from zerosum.ingest.streams.results import Answered
 from zerosum.ingest.streams.time_order import TimeOrder
 from zerosum.services.ingestion import Fenced, Ingestion, Taken
 from zerosum.services.requests.caller import Caller
