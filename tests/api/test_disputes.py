@@ -118,6 +118,9 @@ async def test_it_is_lost_though_the_money_is_gone(
     assert await standing(client, "bob") == ("5.00", "40.00", "-35.00")
     lost = await sent(client, f"/v1/disputes/{dispute['id']}/chargeback")
     assert (lost["status"], len(lost["journal_entry_ids"])) == ("lost", 2)
+    now = (await client.get(f"/v1/payments/{paid['id']}")).json()
+    assert (now["status"], now["disputed"], now["charged_back"]) == ("charged_back", "0.00", lost["amount"])
+    assert "charged_back" not in paid
     assert await standing(client, "bob") == ("-35.00", "0.00", "-35.00")
     assert await standing(client, "alice") == ("135.00", "0.00", "135.00")
     assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")

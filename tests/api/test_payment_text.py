@@ -76,6 +76,7 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
         reason=st.none() | TEXTS,
         processor_payment_id=st.none() | TEXTS,
     ),
+    "charged_back": st.none() | st.just(Decimal("0.29")),
     "traceparent": st.none() | st.just(f"00-{'1' * 32}-{'2' * 16}-01"),
 }
 PAYMENTS = st.builds(RecordedPayment, **OF_FIELDS)

@@ -18,9 +18,9 @@ from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.gateway.limits.admission import PATIENT_SHARE
 from zerosum.main import Service
+from zerosum.services.background.audit_positions import AUDIT_AGE_SECONDS_MAX
 from zerosum.services.console_overview import LOOKED_AT_MAX, NOT_MOVED, POINTS, ConsoleOverview, live_figures
 from zerosum.services.requests.caller import Caller
-from zerosum.services.status.checks import AUDIT_AGE_SECONDS_MAX
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

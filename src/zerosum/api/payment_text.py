@@ -35,7 +35,8 @@ def paid_or_held_text(made: RecordedPayment | RecordedReview) -> bytes:
 
 
 def payment_text(payment: RecordedPayment) -> bytes:
-    if payment.splits or payment.late is not None or payment.processor != INTERNAL_PROCESSOR:
+    is_outside = payment.processor != INTERNAL_PROCESSOR
+    if payment.splits or payment.late is not None or payment.charged_back is not None or is_outside:
         return orjson.dumps(payment_body(payment))
     id_text = str(payment.id)
     amount = render_amount(payment.amount)

@@ -16,12 +16,11 @@ from zerosum.db.queries.console_overview import NewPayment, newest_payments
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.money import add
 from zerosum.domain.payments.payment import PaymentStatus
-from zerosum.services.background.audit_positions import AuditPositions
+from zerosum.services.background.audit_positions import AUDIT_AGE_SECONDS_MAX, AuditPositions
 from zerosum.services.balances import Balances, CurrencyTotal
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import PageRequest
 from zerosum.services.shared_looks import SharedLooks
-from zerosum.services.status.checks import AUDIT_AGE_SECONDS_MAX
 
 LOOKED_BACK = timedelta(hours=1)
 LOOKED_AT_MAX = 2_000

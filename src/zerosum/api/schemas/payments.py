@@ -165,6 +165,10 @@ class PaymentResponse(Response):
     processor_payment_id: Annotated[
         str | None, Field(description="How an outside processor calls it, once that is known.", examples=["po_71"])
     ] = Field(default_factory=null)
+    charged_back: Annotated[
+        Amount | None,
+        Field(description="Only where there is any: how much of it lost disputes have taken.", examples=["50.00"]),
+    ] = None
     refunding: Annotated[
         BalanceAmount | None,
         Field(
@@ -290,6 +294,8 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         "created_at": created_at,
         "metadata": dict(payment.metadata),
     }
+    if payment.charged_back is not None:
+        body["charged_back"] = render_amount(payment.charged_back)
     if payment.splits:
         body["splits"] = splits_body(payment.splits)
     if payment.late is not None:

@@ -71,6 +71,7 @@ class Payment(Written):
     approved: Decimal | None = None
     failure_reason: str | None = None
     processor_payment_id: str | None = None
+    charged_back: Decimal | None = None
     refunding: Decimal | None = None
     balances: tuple[BalanceAfter, ...] = ()
     trace_id: str | None = None

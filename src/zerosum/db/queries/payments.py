@@ -121,6 +121,8 @@ class RecordedPayment:
     """Of one that was dated into a closed period."""
     refunding: Decimal | None = None
     """What its processor is asked to give back, and has not answered; None: nothing."""
+    charged_back: Decimal | None = None
+    """What lost disputes have taken; None: nothing."""
     settlement: RecordedSettlement | None = None
     """Of one through an outside processor, once that has said what became of it."""
     traceparent: str | None = None
@@ -335,7 +337,8 @@ def _payment(row: Row[Any]) -> RecordedPayment:
     first = (*(row.moved_ids or ()), *(() if settlement is None else (settlement.entry_id,)))
     of_refunds = (*(row.refund_ids or ()), *(row.settled_refund_ids or ()))
     payment.status = PaymentStatus(row.status)
-    payment.refunded, payment.refunding, payment.disputed = row.refunded, row.refunding, row.disputed
+    payment.refunded, payment.refunding = row.refunded, row.refunding
+    payment.disputed, payment.charged_back = row.disputed, row.charged_back
     payment.further_ids = [*first, *sorted((*of_refunds, *(row.dispute_entry_ids or ())))]
     payment.settlement = settlement
     payment.splits = [shown_part(part) for part in row.parts or ()]

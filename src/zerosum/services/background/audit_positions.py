@@ -22,6 +22,9 @@ from zerosum.domain.identifiers import SERVICE_LEDGER
 
 PASS_AGE_MAX = timedelta(days=7)
 
+AUDIT_AGE_SECONDS_MAX = 24 * 3600.0
+"""Since a whole pass has ended, after which nothing follows from it. It is begun anew as soon as one ends."""
+
 WHOLE_AUDIT = "self-audit of all ledgers"
 LEDGER_AUDIT = "self-audit"
 

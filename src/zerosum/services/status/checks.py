@@ -8,10 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from zerosum.services.background.audit_positions import AUDIT_AGE_SECONDS_MAX
 from zerosum.services.status.found import COUNTED_MAX, Found
-
-AUDIT_AGE_SECONDS_MAX: Final = 24 * 3600.0
-"""Since a whole pass of the self-audit has ended. It is begun anew as soon as one ends."""
 
 LAG_SECONDS_MAX: Final = 60.0
 """That events may wait on their way out before it is told as a lag."""
