@@ -25,9 +25,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # The owner is bound by row-level security too, and would see nothing whatever is in it.
-    for table in ("ingest_positions", "dead_letters"):
+    for table in ("journal_entries", "ingest_positions", "dead_letters"):
         op.execute(f"alter table {table} no force row level security")
-        op.execute(f"do $$ begin if exists (select from {table}) then raise 'messages were taken'; end if; end $$")
+        op.execute(f"do $$ begin if exists (select from {table}) then raise 'the ledger is not empty'; end if; end $$")
         op.execute(f"alter table {table} force row level security")
     op.execute("alter table ingest_positions drop column made")
     op.execute("drop index dead_letters_message_unique")
