@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.test_proof_log_tree import grown
-from zerosum.domain.proof_log.tiles import Tile, root_of_tiles, tiles_of
+from zerosum.domain.proof_log.tiles import Tile, edge_within, root_of_tiles, tiles_of
 from zerosum.domain.proof_log.tree import Frontier, Node
 
 LEAVES_MAX = 65_800
@@ -68,6 +68,19 @@ def test_those_since_an_older_size_lead_to_it_too(old: int, size: int) -> None:
     old, size = sorted((old, size))
     assert root_of_tiles(contents(size, old), size) == roots()[size]
     assert {**contents(old), **contents(size, old)}.items() >= contents(size).items()
+
+
+@given(st.integers(1, 1_100), st.integers(1, 1_100))
+def test_they_hold_the_edge_of_the_tree_that_they_continue(old: int, size: int) -> None:
+    old, size = sorted((old, size))
+    assert root_of_tiles(edge_within(contents(size, old), old), old) == roots()[old]
+
+
+@pytest.mark.parametrize("old", SIZES[:-1])
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_so_they_do_with_levels_above(old: int, size: int) -> None:
+    old, size = sorted((old, size))
+    assert root_of_tiles(edge_within(contents(size, old), old), old) == roots()[old]
 
 
 @pytest.mark.parametrize("size", [257, 600, LEAVES_MAX])

@@ -131,6 +131,22 @@ LOG_PLANTS = (
         f"{PUBLISHED}test_nothing_of_a_log_that_was_rewritten_is_published",
     ),
     plant(
+        "what does not continue what is published is published",
+        MIRRORED,
+        "src/zerosum/services/proof_log/publishing.py",
+        "if old and not await asyncio.to_thread(_continues, tiles, old, log.checkpoint):",
+        "if False:",
+        f"{PUBLISHED}test_a_log_that_does_not_continue_what_is_published_is_not",
+    ),
+    plant(
+        "a folder is another worker's while its checkpoint is still being written",
+        MIRRORED,
+        "src/zerosum/services/proof_log/tile_places.py",
+        "await to_its_end(write_whole, self._folder / CHECKPOINT, note.encode(), mode=MODE)",
+        "await asyncio.to_thread(write_whole, self._folder / CHECKPOINT, note.encode(), mode=MODE)",
+        f"{PUBLISHED}test_a_folder_is_not_another_workers_until_what_was_begun_is_written",
+    ),
+    plant(
         "a worker that has slept puts an older checkpoint over a newer one",
         MIRRORED,
         "src/zerosum/adapters/object_store.py",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.object_store import ObjectStore, StoreAddress, StoreFailed
 from zerosum.config import SettingsError, load_settings
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.proof_log.tiles import root_of_tiles
 from zerosum.services.proof_log import publishing, sealing, tile_places
 from zerosum.services.proof_log.documents import key_of
 from zerosum.services.proof_log.publishing import LogPublisher
@@ -159,6 +162,57 @@ async def test_nothing_of_a_log_that_was_rewritten_is_published(books: Books, tm
             assert await ours.publish(books.ledger_id) == 0
     assert (tmp_path / name_of(books) / "checkpoint").read_bytes() == before
     assert await differences(books) == 1
+
+
+async def test_a_log_that_does_not_continue_what_is_published_is_not(books: Books, tmp_path: Path) -> None:
+    """A leaf was changed that is published, and a checkpoint signed over it: each by itself is as it should be."""
+    await sealed(books)
+    await books.pay(1)
+    await sealed(books)
+    await in_folder(books, tmp_path).publish(books.ledger_id)
+    before = (tmp_path / name_of(books) / "checkpoint").read_bytes()
+    await books.tamper(REWRITTEN["a leaf is another"].replace("number > 2", "number = 2"))
+    await books.pay(1)
+    size = (await sealed(books))[-1].size
+    _, _, tiles = await in_folder(books, tmp_path)._next(books.ledger_id, size - 1)  # type: ignore[misc]
+    forged = root_of_tiles(tiles, size).hex()
+    await books.tamper(
+        f"update signed_checkpoints set root = '\\x{forged}' where size = {size} and $1::uuid is not null"
+    )
+    for _ in range(2):
+        with pytest.raises(ValueError, match="does not continue"):
+            await in_folder(books, tmp_path).publish(books.ledger_id)
+    assert (tmp_path / name_of(books) / "checkpoint").read_bytes() == before
+    assert await differences(books) == 2
+
+
+async def test_a_folder_is_not_another_workers_until_what_was_begun_is_written(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told to stop meanwhile: an older checkpoint would take the newer one's place."""
+    await sealed(books)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(path: Path, content: bytes, *, mode: int) -> None:
+        if path.name == "checkpoint":
+            begun.set()
+            assert may_end.wait(30)
+        whole_files.write_whole(path, content, mode=mode)
+
+    monkeypatch.setattr(tile_places, "write_whole", slow)
+    publishing_it = asyncio.create_task(in_folder(books, tmp_path).publish(books.ledger_id))
+    assert await asyncio.to_thread(begun.wait, 30)
+    publishing_it.cancel()
+    await asyncio.sleep(0.05)
+    publishing_it.cancel()
+    async with FolderOfTiles(tmp_path).log(name_of(books)) as another:
+        assert another is None
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing_it
+    assert (tmp_path / name_of(books) / "checkpoint").exists()
+    async with FolderOfTiles(tmp_path).log(name_of(books)) as another:
+        assert another is not None
 
 
 @pytest.mark.parametrize("name", ["tile/0/000.p/13", "checkpoint"])

@@ -58,6 +58,15 @@ def tiles_of(size: int, since: int = 0) -> Iterator[Tile]:
         level, before, now = level + 1, before // TILE_HASHES, now // TILE_HASHES
 
 
+def edge_within(tiles: Mapping[Tile, bytes], size: int) -> dict[Tile, bytes]:
+    """The right edge that a smaller tree had, read from those that `tiles_of` names for a larger one since that size.
+
+    So `root_of_tiles` of it is the smaller one's root, where the larger continues it (RFC 9162 section 2.1.4).
+    """
+    held = {(tile.level, tile.place): content for tile, content in tiles.items()}
+    return {tile: held[tile.level, tile.place][: tile.width * HASH_BYTES] for tile in tiles_of(size, size)}
+
+
 def root_of_tiles(tiles: Mapping[Tile, bytes], size: int) -> bytes:
     """The root that they lead to, which are those that `tiles_of` names. Raises ValueError where two of them differ."""
     for tile, content in tiles.items():

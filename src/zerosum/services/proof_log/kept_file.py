@@ -6,7 +6,6 @@ is added, and whatever was said to be written is on the disk.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zerosum.adapters.whole_files import is_locked_alone, sync_folder
+from zerosum.services.to_its_end import to_its_end
 
 MODE = 0o644
 """It holds nothing secret, and is there to be read."""
@@ -43,7 +43,7 @@ class KeptFile:
 
     async def append(self, notes: Sequence[str]) -> None:
         """All of them are on the disk afterwards; nobody else adds to it. Raises OSError."""
-        await asyncio.to_thread(self._write, notes)
+        await to_its_end(self._write, notes)
 
     def _write(self, notes: Sequence[str]) -> None:
         content = "".join(f"{note}\n" for note in notes).encode()

@@ -2,13 +2,14 @@
 checkpoint that is over them.
 
 What is published cannot be taken back. So before anything is, the checkpoint that stands there is looked for in the
-database, and the new tiles have to lead to the root that was signed.
+database, and the new tiles have to lead to the root that was signed, and to the root that stands there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +18,7 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.signed_checkpoints import SignedRoot, leaf_hashes, newest_root, node_hashes
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.proof_log.note import origin
-from zerosum.domain.proof_log.tiles import TILE_HASHES, Tile, root_of_tiles, tiles_of
+from zerosum.domain.proof_log.tiles import TILE_HASHES, Tile, edge_within, root_of_tiles, tiles_of
 from zerosum.domain.proof_log.tree import Node
 from zerosum.services.apart import apart
 from zerosum.services.proof_log.checkpoints import keys_by_id
@@ -100,9 +101,11 @@ class LogPublisher:
     async def _put(
         self, log: PublishedLog, old: int, checkpoint: SignedRoot, note: str, tiles: Mapping[Tile, bytes]
     ) -> bool:
-        """Raises ValueError where the tiles are not what was signed."""
+        """Raises ValueError where the tiles are not what was signed, or not what was published and more."""
         if await asyncio.to_thread(root_of_tiles, tiles, checkpoint.size) != checkpoint.root:
             raise ValueError(f"the log does not make the root of the checkpoint of size {checkpoint.size}")
+        if old and not await asyncio.to_thread(_continues, tiles, old, log.checkpoint):
+            raise ValueError(f"the log does not continue the checkpoint of size {old} that is published")
         there = set(tiles_of(old, old))
         for tile, content in tiles.items():
             if tile not in there:
@@ -113,6 +116,11 @@ class LogPublisher:
             if tile.is_full:
                 await log.drop_partial(tile.name)
         return True
+
+
+def _continues(tiles: Mapping[Tile, bytes], size: int, published: str | None) -> bool:
+    root = b64encode(root_of_tiles(edge_within(tiles, size), size)).decode()
+    return published is not None and size_and_root(published) == (size, root)
 
 
 def _contents(tiles: Sequence[Tile], hashes: Mapping[Node, bytes]) -> dict[Tile, bytes]:

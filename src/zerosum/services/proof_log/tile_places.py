@@ -15,6 +15,7 @@ from typing import Protocol
 
 from zerosum.adapters.object_store import Answer, Form, ObjectStore, StoreFailed
 from zerosum.adapters.whole_files import is_locked_alone, make_folders, write_whole
+from zerosum.services.to_its_end import to_its_end
 
 MODE = 0o644
 """They are there to be read by a web server."""
@@ -81,7 +82,7 @@ class _LogInFolder:
         self.checkpoint = path.read_text("utf-8") if path.exists() else None
 
     async def put(self, tile: str, content: bytes) -> None:
-        await asyncio.to_thread(self._put, self._folder / tile, content)
+        await to_its_end(self._put, self._folder / tile, content)
 
     def _put(self, path: Path, content: bytes) -> None:
         if path.exists():
@@ -92,12 +93,12 @@ class _LogInFolder:
         write_whole(path, content, mode=MODE)
 
     async def publish(self, note: str) -> bool:
-        await asyncio.to_thread(write_whole, self._folder / CHECKPOINT, note.encode(), mode=MODE)
+        await to_its_end(write_whole, self._folder / CHECKPOINT, note.encode(), mode=MODE)
         self.checkpoint = note
         return True
 
     async def drop_partial(self, tile: str) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._folder / f"{tile}.p", ignore_errors=True)
+        await to_its_end(shutil.rmtree, self._folder / f"{tile}.p", ignore_errors=True)
 
 
 class StoreOfTiles:
