@@ -16,7 +16,7 @@ from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Ov
 from zerosum.domain.traces import Origins, current_origins
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.identity.principal import Principal
-from zerosum.gateway.request_state import RequestState, current_request_state
+from zerosum.gateway.request_state import BeginTrace, RequestState, current_request_state
 from zerosum.gateway.routing import Begun, Call, HttpAnswer
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.gateway.trace_context import carry_trace
@@ -435,12 +435,27 @@ async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refus
     assert told == ["begun", ("/express", 201 if refusal is None else 504, "made-here")]
 
 
-async def test_what_is_done_late_for_a_request_that_nobody_traces_finds_it_all_the_same() -> None:
-    """As all that is logged for it does, where requests are traced."""
+@pytest.mark.parametrize("begin_trace", [None, lambda _: None], ids=["none collected", "not this one"])
+async def test_what_is_done_for_a_request_that_nobody_traces_finds_it_all_the_same(
+    begin_trace: BeginTrace | None,
+) -> None:
+    """As all that is logged for it does, at once, in a task that is begun then, and late."""
     found: list[RequestState | None] = []
-    async with serving(takes_forever=True, begin_trace=lambda _: None) as express, express.connected() as wire:
+    async with serving(takes_forever=True, begin_trace=begin_trace) as express, express.connected() as wire:
+        sound = express.ground.express
+
+        async def later() -> None:
+            found.append(current_request_state.get())
+
+        def begin_express(call: Call) -> Begun | None:
+            found.append(current_request_state.get())
+            asyncio.ensure_future(later())  # noqa: RUF006 - it is over at once
+            return sound(call)
+
+        policy = express.ground.gateway._judge.routes.find("POST", "/express")
+        object.__setattr__(policy, "express", begin_express)
         wire.write(request())
-        await until(lambda: bool(express.ground.begun))
+        await until(lambda: bool(express.ground.begun) and len(found) == 2)
         begun = express.ground.begun[0]
 
         async def answer() -> HttpAnswer:
@@ -450,7 +465,8 @@ async def test_what_is_done_late_for_a_request_that_nobody_traces_finds_it_all_t
         begun.answer = answer  # type: ignore[method-assign]
         begun.outcome.set_exception(OutcomeUnknown("It is not known."))
         assert (await wire.reply()).startswith("HTTP/1.1 504")
-    assert [exchange.request_id for exchange in found if exchange is not None] == ["made-here"]
+    assert [exchange.request_id for exchange in found if exchange is not None] == ["made-here"] * 3
+    assert current_request_state.get() is None
 
 
 async def test_a_request_that_leaves_the_express_way_late_has_one_trace_all_the_same() -> None:

@@ -29,7 +29,7 @@ REST = "zerosum.rest"
 """Our server's extension of ASGI: a call that lets the connection rest for some seconds after this answer."""
 
 current_request_state: ContextVar[RequestState | None] = ContextVar("exchange", default=None)
-"""Set where requests are traced, for what is done and logged meanwhile."""
+"""For what is done and logged meanwhile, also in tasks that are begun then."""
 
 
 class RequestTrace(Protocol):
@@ -45,7 +45,7 @@ class RequestTrace(Protocol):
 
 
 BeginTrace = Callable[["RequestState"], RequestTrace | None]
-"""Told of every request as it begins. None: nobody would be told of it, or find anything by it."""
+"""Told of every request as it begins. None: nobody would be told of it."""
 
 KNOWN_LINES_MAX = 256
 
@@ -195,24 +195,30 @@ def request_ids() -> Iterator[str]:
 
 def begins_trace(begin_trace: BeginTrace | None, exchange: RequestState) -> BeginTrace | None:
     """Where nobody collects traces, what a caller says of its own is carried on all the same."""
-    if begin_trace is not None or not brings_trace(exchange.scope["headers"]):
-        return begin_trace
-    return lambda began: carry_trace(began.scope["headers"])
+    return begin_trace if begin_trace is not None or not brings_trace(exchange.scope["headers"]) else _carried
+
+
+def _carried(exchange: RequestState) -> RequestTrace | None:
+    trace = carry_trace(exchange.scope["headers"])
+    if trace is not None:
+        exchange.trace_id = trace.trace_id
+    return trace
 
 
 @contextmanager
 def traced(begin_trace: BeginTrace | None, exchange: RequestState) -> Iterator[Callable[[], None] | None]:
-    """What is done meanwhile is done for this request. What comes of it ends its trace, once it is over."""
+    """What is done or logged meanwhile is for this request. What comes of it ends its trace, once it is over."""
     begins = begins_trace(begin_trace, exchange)
     trace = None if begins is None else begins(exchange)
-    if trace is None:
-        yield None
-        return
-    trace.enter()
+    outer = current_request_state.set(exchange)
+    if trace is not None:
+        trace.enter()
     try:
-        yield trace.end
+        yield None if trace is None else trace.end
     finally:
-        trace.leave()
+        if trace is not None:
+            trace.leave()
+        current_request_state.reset(outer)
 
 
 def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Headers:

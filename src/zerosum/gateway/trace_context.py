@@ -66,6 +66,10 @@ class CarriedTrace:
     def __init__(self, origin: TraceOrigin) -> None:
         self._origins = (origin,)
 
+    @property
+    def trace_id(self) -> str:
+        return self._origins[0].trace_id
+
     def enter(self) -> None:
         self._outer = current_origins.set(self._origins)
 

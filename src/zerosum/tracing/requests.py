@@ -8,7 +8,7 @@ from functools import lru_cache
 from time import time_ns
 
 from zerosum.domain.traces import Origins, TraceOrigin, current_origins
-from zerosum.gateway.request_state import RequestState, RequestTrace, current_request_state
+from zerosum.gateway.request_state import RequestState, RequestTrace
 from zerosum.gateway.trace_context import TraceParent, read_trace_parent, without_credentials
 from zerosum.tracing.otlp import HAS_FAILED, Kind, named, with_attribute, with_attributes, with_state, write_span
 from zerosum.tracing.spans import Tracing
@@ -33,12 +33,12 @@ class RequestTracing(Tracing):
         if parent is None:
             if self.is_drawn():
                 return self._told(exchange, beginning(), None)
-            return _UntoldRequest(exchange, None) if exchange.brings_trace else None
+            return _UntoldRequest(None) if exchange.brings_trace else None
         if parent.origin.is_recorded:
             return self._told(exchange, part_of(parent.origin), parent)
         # It is still told to be a part of its caller's trace, and of no other.
         exchange.trace_id = parent.origin.trace_id
-        return _UntoldRequest(exchange, parent.origin)
+        return _UntoldRequest(parent.origin)
 
     def _told(self, exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None) -> RequestTrace:
         exchange.trace_id, exchange.is_recorded = origin.trace_id, True
@@ -46,34 +46,31 @@ class RequestTracing(Tracing):
 
 
 class _UntoldRequest:
-    """One that nobody collects. What is logged meanwhile names it all the same."""
+    """One that nobody collects: it is still a part of its caller's trace, or of none."""
 
-    __slots__ = ("_exchange", "_origins", "_outer", "_outer_origins")
+    __slots__ = ("_origins", "_outer")
 
-    _outer: Token[RequestState | None]
-    _outer_origins: Token[Origins]
+    _outer: Token[Origins]
 
-    def __init__(self, exchange: RequestState, origin: TraceOrigin | None) -> None:
-        self._exchange = exchange
+    def __init__(self, origin: TraceOrigin | None) -> None:
         self._origins = () if origin is None else (origin,)
 
     def enter(self) -> None:
-        self._outer = current_request_state.set(self._exchange)
-        self._outer_origins = current_origins.set(self._origins)
+        self._outer = current_origins.set(self._origins)
 
     def leave(self) -> None:
-        current_origins.reset(self._outer_origins)
-        current_request_state.reset(self._outer)
+        current_origins.reset(self._outer)
 
     def end(self) -> None:
         """Nobody is told."""
 
 
 class _ToldRequest(_UntoldRequest):
-    __slots__ = ("_began_at", "_origin", "_parent", "_tell")
+    __slots__ = ("_began_at", "_exchange", "_origin", "_parent", "_tell")
 
     def __init__(self, exchange: RequestState, origin: TraceOrigin, parent: TraceParent | None, tell: Tell) -> None:
-        super().__init__(exchange, origin)
+        super().__init__(origin)
+        self._exchange = exchange
         self._origin = origin
         self._parent = parent
         self._tell = tell

@@ -130,13 +130,15 @@ class Journey:
         if policy.express is None:
             return None
         trace = self._trace = None if self._begin_trace is None else self._begin_trace(self._exchange)
-        if trace is None:
-            return policy.express(call)
-        trace.enter()
+        outer = current_request_state.set(self._exchange)
+        if trace is not None:
+            trace.enter()
         try:
             return policy.express(call)
         finally:
-            trace.leave()
+            if trace is not None:
+                trace.leave()
+            current_request_state.reset(outer)
 
     def _on_outcome(self, _: asyncio.Future[Any]) -> None:
         try:
@@ -152,14 +154,10 @@ class Journey:
         self._way.surroundings.observe(self._exchange)
 
     def _start_concluding(self) -> None:
-        """In a task; where requests are traced, in a context by which whatever is done or logged finds this one."""
-        if self._begin_trace is None:
-            self._start_task(self._cycle, self._conclude)
-            return
+        """In a task, and in a context by which whatever is done or logged finds this request."""
         context = contextvars.Context()
-        if self._trace is None:
-            context.run(current_request_state.set, self._exchange)
-        else:
+        context.run(current_request_state.set, self._exchange)
+        if self._trace is not None:
             context.run(self._trace.enter)
         context.run(self._start_task, self._cycle, self._conclude)
 
