@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tests.at_length import as_many_as
 from tests.conftest import Servers, clone_database
 from tests.model.campaign import agreed
-from tests.model.running import AT_ONCE, Ground, Run, Sequence_, drawn, ground, read
+from tests.model.running import AT_ONCE, STEPS, Ground, Run, Sequence_, Step, drawn, ground, read
 from tests.model.shrinking import shrunk
-from tests.model.verbs import VERBS
+from tests.model.verbs import OFTEN_REPEATED, VERBS
 
 SEEDS = Path(__file__).with_name("seeds.txt")
 """Sequences that have shown a difference once, a line each. They are run first, for ever."""
@@ -77,6 +80,27 @@ async def test_the_service_does_what_the_model_says(model_ground: Ground, part: 
     seen = await must_agree(model_ground, map(drawn, range(part, SEQUENCES, PARTS)))
     left_out = {verb for verb in VERBS if not seen[verb, "accepted"]}
     assert not left_out, "each verb is carried out at least once"
+
+
+WEIGHED = [name for name, (weight, _) in VERBS.items() for _ in range(weight)] + ["again"] * OFTEN_REPEATED
+STEP = st.builds(Step, st.sampled_from(["wait", *WEIGHED]), st.integers(0, 999_999))
+"""Waiting is the simplest, so that what is shrunk happens at the same time as before."""
+
+MADE_UP_AT_ONCE = 12
+
+
+@pytest.mark.timeout(600)
+@settings(
+    max_examples=as_many_as(10, at_length=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(sequences=st.lists(st.lists(STEP, min_size=STEPS // 2, max_size=STEPS), min_size=1, max_size=MADE_UP_AT_ONCE))
+async def test_whatever_hypothesis_makes_up_agrees(model_ground: Ground, sequences: list[list[Step]]) -> None:
+    """It looks for what is short by itself; what it finds belongs into `seeds.txt`, a line for each sequence."""
+    runs = await model_ground.run([tuple(sequence) for sequence in sequences])
+    for run in runs:
+        assert run.difference is None, f"{' '.join(map(str, run.sequence))}\n{run.difference}"
 
 
 @pytest.mark.campaign
