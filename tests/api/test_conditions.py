@@ -64,6 +64,26 @@ async def test_what_is_true_is_no_hindrance_and_what_is_not_posts_nothing(client
 
 
 @pytest.mark.parametrize("order", [paying, posting])
+@pytest.mark.parametrize("params", [None, {"dry_run": "true"}], ids=["in earnest", "a rehearsal"])
+async def test_what_a_frozen_account_lacks_is_told_as_well(
+    client: Client, order: Any, params: dict[str, str] | None
+) -> None:
+    """All of it is in the way: whoever unfreezes it is not to find the next by trying."""
+    await client.post("/v1/accounts/a/freeze", {"reason": "x"}, key=fresh_key())
+    body = order("11", {"account": "a", "available_at_least": "0"}, {"account": "c", "expected_version": 7})
+    payer = "/from" if "from" in body else "/postings/0/account"
+    refused(
+        await send(client, body, params=params),
+        409,
+        "account_frozen",
+        payer,
+        ("/conditions/0/available_at_least", "condition_failed"),
+        ("/conditions/1/expected_version", "version_conflict"),
+        (payer, "insufficient_funds"),
+    )
+
+
+@pytest.mark.parametrize("order", [paying, posting])
 async def test_every_condition_that_fails_is_told_with_what_was_seen(client: Client, order: Any) -> None:
     """In a rehearsal and in earnest alike, and to the key again whatever has become of the books since."""
     c = (await client.get("/v1/accounts/c")).json()["id"]

@@ -159,6 +159,26 @@ async def test_holds_and_other_rules_at_once(client: Client, database: Database,
     await must_be_right(database, ledger_id)
 
 
+@pytest.mark.parametrize("in_the_way", ["who was paid has nothing", "the house's account is frozen", "it is full"])
+async def test_that_a_dispute_was_lost_no_fee_of_theirs_refuses(
+    client: Client, database: Database, ledger_id: LedgerId, in_the_way: str
+) -> None:
+    """Whoever tells it has not asked for the fee: it is a fact from outside."""
+    force = in_the_way != "who was paid has nothing"
+    await put(client, {"dispute_fees": [{"amount": "15", "currency": "USD", "to": "fees", "force": force}]})
+    if in_the_way == "the house's account is frozen":
+        await client.post("/v1/accounts/fees/freeze", {"reason": "x"}, key=fresh_key())
+    elif in_the_way == "it is full":
+        await client.http.patch("/v1/accounts/fees", json={"max_available": "14.99"})
+    path, key = await disputed(client), fresh_key()
+    lost = await client.post(path, {}, key=key)
+    assert (lost.status_code, lost.json()["status"], lost.json()["fee"]) == (200, "lost", None), lost.text
+    again = await client.post(path, {}, key=key)
+    assert (again.content, again.headers["idempotency-replayed"]) == (lost.content, "true")
+    assert (await client.get("/v1/accounts/fees")).json()["balance"]["posted"] == "0.00"
+    await must_be_right(database, ledger_id)
+
+
 async def disputed(client: Client) -> str:
     paid = (await client.transfer("guest", "hotel", "10")).json()
     answer = await client.post(f"/v1/payments/{paid['id']}/dispute", {"reason": "x"}, key=fresh_key())
@@ -178,7 +198,8 @@ async def test_losing_a_dispute_costs_what_they_say_unless_something_else_is_sai
     lost = await client.post(path, {}, key=key)
     assert (lost.status_code, lost.json()["fee"]) == (200, told), lost.text
     path = await disputed(client)
-    refused(await client.post(path, key=fresh_key()), 422, "insufficient_funds", "/fee")
+    asked = {"fee": {"amount": "15", "to": "fees"}}
+    refused(await client.post(path, asked, key=fresh_key()), 422, "insufficient_funds", "/fee/amount")
     own = await client.post(path, {"fee": {"amount": "5", "to": "fees"}}, key=fresh_key())
     assert own.json()["fee"] == {"amount": "5.00", "to": earner, "house_rules": None}
     waived, other = await disputed(client), fresh_key()

@@ -84,11 +84,13 @@ class ModelBook:
             for place, line in enumerate(lines)
             if (code := self._objection_to_account(line, is_outside=is_outside))
         ]
-        if found:
-            return found
         for name, place in first_places(lines).items():
-            found += [(code, place) for code in self._objections_to_balance(name, lines)]
+            if all(self._knows(line) for line in lines if line.account == name):
+                found += [(code, place) for code in self._objections_to_balance(name, lines)]
         return found
+
+    def _knows(self, line: Line) -> bool:
+        return line.account in self.accounts and self.accounts[line.account].currency == line.currency
 
     def post(self, lines: Sequence[Line]) -> str | None:
         """Post them all, or return the code of the refusal and change nothing."""

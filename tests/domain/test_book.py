@@ -308,12 +308,26 @@ def test_of_several_accounts_all_are_told_in_the_order_of_the_postings() -> None
         ("account_not_found", "/postings/3/account"),
         ("account_closed", "/postings/4/account"),
         ("account_frozen", "/postings/5/account"),
+        ("insufficient_funds", "/postings/0/account"),
     ]
 
 
-def test_balances_are_judged_only_when_every_account_takes_its_postings() -> None:
-    book = Book([wallet("alice"), account("bob", status=FROZEN)])
-    assert objections(book, MOVE) == [("account_frozen", "/postings/1/account")]
+@pytest.mark.parametrize(
+    "other", [account("bob", status=FROZEN), account("bob", status=CLOSED), wallet("bob", currency=EUR)]
+)
+def test_what_an_account_lacks_is_told_though_another_takes_nothing(other: AccountState) -> None:
+    code = "currency_mismatch" if other.currency == "EUR" else f"account_{other.status.value}"
+    found = objections(Book([wallet("alice"), other]), MOVE)
+    assert found == [(code, "/postings/1/account"), ("insufficient_funds", "/postings/0/account")]
+
+
+def test_a_frozen_account_is_judged_with_all_the_others() -> None:
+    book = Book([account("alice", status=FROZEN), account("bob", ceiling="0.50")])
+    assert objections(book, MOVE) == [
+        ("account_frozen", "/postings/0/account"),
+        ("insufficient_funds", "/postings/0/account"),
+        ("limit_exceeded", "/postings/1/account"),
+    ]
 
 
 # --- The floor -------------------------------------------------------------------------------------------------------

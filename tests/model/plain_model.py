@@ -604,20 +604,29 @@ class Model:
             refuse_if(self.accounts[earner].currency != currency, "currency_mismatch")
         elif rule is not None and rule.earner != payment.payee:
             fee, earner, is_forced = rule
+            try:
+                self.check_fee(at, payment.payee, fee, earner, currency, is_forced=is_forced)
+            except Refused:
+                fee = earner = None
         refuse_if(dispute.status in ("won", "lost"), "invalid_state")
         further = [Line(payment.payee, "debit", dispute.amount, currency)]
         further.append(Line(payment.payer, "credit", dispute.amount, currency))
         if fee and earner:
-            self.check_account(earner, currency)
-            costs = [Line(payment.payee, "debit", fee, currency), Line(earner, "credit", fee, currency)]
-            for line in costs[is_forced:]:
-                account = self.accounts[line.account]
-                self.check_limits(at, account, *account.effect([line]), has_velocity=False)
-            further += costs
+            further += self.check_fee(at, payment.payee, fee, earner, currency, is_forced=is_forced)
         self.question(at, payment, dispute.amount, "freed", *further)
         payment.disputed -= dispute.amount
         payment.charged_back += dispute.amount
         dispute.status = "lost"
+
+    def check_fee(
+        self, at: datetime, payee: str, fee: int, earner: str, currency: str, *, is_forced: bool
+    ) -> list[Line]:
+        self.check_account(earner, currency)
+        costs = [Line(payee, "debit", fee, currency), Line(earner, "credit", fee, currency)]
+        for line in costs[is_forced:]:
+            account = self.accounts[line.account]
+            self.check_limits(at, account, *account.effect([line]), has_velocity=False)
+        return costs
 
     # Clients.
 

@@ -334,31 +334,31 @@ class Book:
         The entry is judged as a whole: what counts is each account's balance after its last posting.
         """
         changes: dict[UUID, AccountChange] = {}
-        is_postable = True
+        unknown: set[UUID] = set()
         is_intention = entry.nature is Nature.INTENTION
         for index, posting in enumerate(entry.postings):
             account = self.accounts.get(posting.account_id)
-            objection = objection_to_account(account, posting, is_intention=is_intention)
-            if objection is not None:
-                is_postable = False
+            if (objection := objection_to_account(account, posting, is_intention=is_intention)) is not None:
                 yield objection.at(f"/postings/{index}/account")
-            elif account is not None:
-                change = changes.get(account.id)
-                if change is None:
-                    change = changes[account.id] = AccountChange(account, index)
-                change.include(posting)
+            if account is None or account.currency != posting.money.currency.code:
+                unknown.add(posting.account_id)
+                continue
+            if account.id not in changes:
+                changes[account.id] = AccountChange(account, index)
+            changes[account.id].include(posting)
+        if unknown:  # What would be in them nobody knows. Of the others all is told.
+            changes = {id_: change for id_, change in changes.items() if id_ not in unknown}
         if entry.conditions:
-            growth = {id_: change.growth for id_, change in changes.items()} if is_postable else None
-            yield from failed(entry.conditions, self.accounts, growth)
-        if is_postable:
-            is_new = entry.reverses is None and not entry.gives_back and not entry.keeps_a_promise
-            has_velocity = is_intention and is_new
-            for change in changes.values():
-                yield from change.objections(is_intention=is_intention)
-                if has_velocity and change.account.velocity:
-                    yield from velocity_objections(change.account, change.moved, change.pointer)
-            if has_velocity and self.groups:
-                yield from group_objections(self.groups, changes.values())
+            growth = {id_: change.growth for id_, change in changes.items()}
+            yield from failed(entry.conditions, self.accounts, growth, unknown)
+        is_further = entry.reverses is not None or entry.gives_back or entry.keeps_a_promise
+        has_velocity = is_intention and not is_further
+        for change in changes.values():
+            yield from change.objections(is_intention=is_intention)
+            if has_velocity and change.account.velocity:
+                yield from velocity_objections(change.account, change.moved, change.pointer)
+        if has_velocity and self.groups:
+            yield from group_objections(self.groups, changes.values())
 
     def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
         account = self._take(posting)

@@ -6,7 +6,7 @@ available as it would be after it. Of an account that the entry does not touch b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -74,21 +74,23 @@ def kept(ledger_id: LedgerId, entry_id: UUID, conditions: Conditions) -> tuple[R
 
 
 def failed(
-    conditions: Sequence[Condition], accounts: dict[UUID, AccountState], growth: dict[UUID, Decimal] | None
+    conditions: Sequence[Condition],
+    accounts: dict[UUID, AccountState],
+    growth: dict[UUID, Decimal],
+    unknown: Container[UUID],
 ) -> Iterator[DomainError]:
     """What of it is not so, in order. `growth` is what the entry adds to what is available.
 
-    None where it cannot be posted anyway: then nobody knows what would be available.
+    Of accounts in `unknown` nobody knows what would be available: the entry names another currency.
     """
     for place, condition in enumerate(conditions):
         account = accounts.get(condition.account_id)
         if account is not None:
-            yield from _failed(condition, account, growth, f"/conditions/{place}")
+            known = None if account.id in unknown else growth.get(account.id, Decimal())
+            yield from _failed(condition, account, known, f"/conditions/{place}")
 
 
-def _failed(
-    condition: Condition, account: AccountState, growth: dict[UUID, Decimal] | None, pointer: str
-) -> Iterator[DomainError]:
+def _failed(condition: Condition, account: AccountState, growth: Decimal | None, pointer: str) -> Iterator[DomainError]:
     named = {
         "account": condition.called,
         "account_id": render_id(Prefix.ACCOUNT, account.id),
@@ -105,7 +107,7 @@ def _failed(
     if growth is None:
         return
     available = account.available
-    after = add(available, growth[account.id]) if account.id in growth else available
+    after = add(available, growth)
     seen = {
         "currency": account.currency,
         "available": render_amount(available),

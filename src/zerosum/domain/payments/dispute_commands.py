@@ -300,8 +300,9 @@ class EscalateDispute(ChangeDispute):
 class LoseDispute(ChangeDispute):
     """`fee`, where there is one, goes from who was paid to `fee_account_id`: whoever has paid the network.
 
-    That it was lost nothing refuses. The fee is the house's own word: who was paid must have it, unless it is forced,
-    and who gets it must be able to.
+    That it was lost nothing refuses. A fee that the request names is its own word: who was paid must have it, unless
+    it is forced, and who gets it must be able to. One of the house rules is not taken where that is not so: whoever
+    tells that a dispute was lost has not asked for it.
     """
 
     verb = DisputeVerb.LOST
@@ -315,27 +316,31 @@ class LoseDispute(ChangeDispute):
 
     def check(self, dispute: Dispute, book: Book) -> None:
         ChangeDispute.check(self, dispute, book)
+        if self.house_rules is None:
+            for refusal in self._against_fee(book):
+                raise refusal
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        is_left_out = self.house_rules is not None and next(self._against_fee(book), None) is not None
+        asked = replace(self, fee=None, fee_account_id=None, house_rules=None) if is_left_out else self
+        return ChangeDispute.decide(asked, book, posted_at)
+
+    def _against_fee(self, book: Book) -> Iterator[DomainError]:
         if self.fee is None or self.fee_account_id is None:
             return
-        for refusal in self._against_fee(book, self.fee, self.fee_account_id):
-            raise refusal
-
-    def _against_fee(self, book: Book, fee: Money, earner_id: AccountId) -> Iterator[DomainError]:
+        fee, earner_id = self.fee, self.fee_account_id
         paid, earned = debit(self.payee_id, fee), credit(earner_id, fee)
         earner = book.accounts.get(earner_id)
         refusal = objection_to_account(earner, earned, is_intention=True)
         if earner is None or refusal is not None:
-            yield self.named((refusal or AccountNotFound("There is no such account.")).at(self._pointer("to")))
+            yield self.named((refusal or AccountNotFound("There is no such account.")).at("/fee/to"))
             return
         payee = book.accounts[self.payee_id]
         for account, posting, member in ((payee, paid, "amount"), (earner, earned, "to")):
             change = AccountChange(account, 0)
             change.include(posting)
             for objection in change.objections(is_intention=account is earner or not self.is_forced):
-                yield self.named(objection.at(self._pointer(member)))
-
-    def _pointer(self, member: str) -> str:
-        return f"/fee/{member}" if self.house_rules is None else "/fee"
+                yield self.named(objection.at(f"/fee/{member}"))
 
     def account_ids(self) -> tuple[AccountId, ...]:
         parties = (self.payer_id, self.payee_id)
