@@ -206,6 +206,19 @@ async def test_many_at_once_at_two_services_reach_the_limit_exactly(neighbours: 
     assert sum(received) == 20
 
 
+async def test_a_payment_waits_for_whoever_has_the_row_of_its_group(
+    client: Client, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """What counts in its windows is true only for who holds it."""
+    await group(client, limit(amount="30"))
+    async with superuser.transaction():
+        await superuser.execute("select from limited_groups where ledger_id = $1 for no key update", ledger_of(client))
+        waiting = asyncio.create_task(client.transfer("w:a", "c", "1"))
+        done, _ = await asyncio.wait([waiting], timeout=0.3)
+        assert not done
+    assert (await waiting).status_code == 201
+
+
 async def test_a_limit_that_is_set_while_others_pay_holds_from_then_on(neighbours: tuple[Client, Client]) -> None:
     await with_accounts(neighbours[0])
 

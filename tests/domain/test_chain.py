@@ -223,6 +223,8 @@ def test_what_the_entry_says_enters_the_hash(name: str) -> None:
 @pytest.mark.parametrize("name", POSTING_CHANGES)
 def test_every_member_of_a_posting_enters_the_hash(name: str) -> None:
     assert hash_with(posting=sample_posting(**{name: POSTING_CHANGES[name]})) != hash_with()
+    held = sample_posting(hold=UUID(int=1))
+    assert hash_with(posting=held._replace(**{name: POSTING_CHANGES[name]})) != hash_with(posting=held)
 
 
 @pytest.mark.parametrize("name", LINE_CHANGES)

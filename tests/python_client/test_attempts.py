@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zerosum.client import OutcomeUnknown, Refused, Retries, UnexpectedAnswer, Unreachable, ZerosumError
@@ -84,6 +84,7 @@ def carried_out(all_met: list[Met], *, key: str | None = "k", is_writing: bool =
 
 
 @given(st.lists(st.sampled_from(REPERTOIRE), min_size=5, max_size=5))
+@example([Met(0), Met(401, "unauthenticated"), Met(200), Met(200), Met(200)])
 def test_whatever_is_met_it_ends_in_bounds_and_never_says_refused_of_what_may_be_done(all_met: list[Met]) -> None:
     made, seconds, end = carried_out(all_met)
     last = all_met[made - 1]

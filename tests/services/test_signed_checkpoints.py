@@ -16,6 +16,7 @@ from tests.conftest import Servers
 from tests.services.tampered_books import Books, tampered_books
 from tests.webhooks.conftest import until
 from zerosum.adapters.clock import now
+from zerosum.db.advisory_locks import try_lock_until_commit
 from zerosum.db.queries.proof_log_leaves import hashes_again, next_leaves
 from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, end_of_log, list_checkpoints
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
@@ -120,6 +121,9 @@ async def test_two_sealers_at_once_carry_the_log_on_once(books: Books, monkeypat
 
     await until(settled, bool)
     both = [CheckpointSealing(books.database, keys_of(books), now) for _ in range(3)]
+    async with books.database.work(books.ledger_id) as connection:
+        assert await try_lock_until_commit(connection, f"proof log of {books.ledger_id}")
+        assert await both[0].seal(books.ledger_id) == 0, "another one is at it"
     await asyncio.gather(*[one.seal(books.ledger_id) for one in both])
     made = await sealed(books)
     leaves = [leaf[:3] for one in made for leaf in one.leaves]
