@@ -106,7 +106,13 @@ async def test_it_is_forced_by_whoever_may_administer(service: Service, client: 
     path, body = f"/v1/journal-entries/{made.json()['id']}/reverse", {"reason": "fraud", "force": True}
     clerk = await make_client(service, parse_ledger(client), ALL_SCOPES - {Scope.ADMIN})
     refused(await clerk.post(path, body, key=fresh_key()), 403, "forbidden", "/force")
-    refused(await client.post(path, {"reason": "fraud"}, key=fresh_key()), 409, "account_frozen", "")
+    refused(
+        await client.post(path, {"reason": "fraud"}, key=fresh_key()),
+        409,
+        "account_frozen",
+        "",
+        ("", "insufficient_funds"),
+    )
     key = fresh_key()
     answer = await client.post(path, body, key=key)
     assert answer.status_code == 201, answer.text
@@ -126,6 +132,22 @@ async def test_the_entry_of_a_payment_is_paid_back_and_not_reversed(client: Clie
     told = refused(await reverse(client, payment["journal_entry_ids"][0]), 409, "invalid_state", facts={})
     assert "refunded, not reversed" in told["detail"]
     assert (await client.balance("a"))["posted"] == "10.00"
+
+
+async def test_that_an_entry_is_never_reversed_is_kept_under_the_key(client: Client) -> None:
+    await client.open_account("a")
+    entry, other = [(await client.deposit("a", "10"))["journal_entry_ids"][0] for _ in range(2)]
+    key, body = fresh_key(), {"reason": "x"}
+    rehearsed = await client.post(f"/v1/journal-entries/{entry}/reverse", body, key=key, params={"dry_run": "true"})
+    refused(rehearsed, 409, "invalid_state")
+    first = await client.post(f"/v1/journal-entries/{entry}/reverse", body, key=key)
+    again = await client.post(f"/v1/journal-entries/{entry}/reverse", body, key=key)
+    refused(first, 409, "invalid_state")
+    refused(again, 409, "invalid_state")
+    assert ("idempotency-replayed" in first.headers, again.headers.get("idempotency-replayed")) == (False, "true")
+    for path, asked in ((entry, {"reason": "y"}), (other, body)):
+        answer = await client.post(f"/v1/journal-entries/{path}/reverse", asked, key=key)
+        refused(answer, 422, "idempotency_key_reused")
 
 
 async def test_a_rehearsal_reverses_nothing(client: Client) -> None:

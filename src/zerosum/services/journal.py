@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -19,7 +20,7 @@ from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.post_entry import PostEntry
-from zerosum.domain.ledger.reverse import Reverse, reversal
+from zerosum.domain.ledger.reverse import RefusedReversal, Reverse, reversal
 from zerosum.domain.ledger.templates.template import TemplateUse
 from zerosum.domain.money import Money, render_amount
 from zerosum.services.accounts import metadata_filters
@@ -266,6 +267,17 @@ class _EntryKind(RecordedEntries):
         return await self._charts.imagined(caller, wanted, may_write=may_write)
 
 
+def _check_reversible(original: RecordedEntry) -> None:
+    """By what it was posted for. Raises InvalidState."""
+    if original.resource_type is ResourceType.CLIENT_TRANSACTION:
+        raise InvalidState("A client's transaction is disputed and charged back; it is not reversed.")
+    if original.resource_type is not ResourceType.JOURNAL_ENTRY:
+        raise InvalidState(
+            "What a payment has posted is refunded, not reversed, and a hold is voided: refund the payment, or "
+            "correct it by a journal entry."
+        )
+
+
 class _ReversalKind(RecordedEntries):
     """How an order to reverse an entry becomes a command. The entry itself never changes, so it is read before."""
 
@@ -283,13 +295,6 @@ class _ReversalKind(RecordedEntries):
         original = order.original
         if original is None:
             raise _no_such_entry()
-        if original.resource_type is ResourceType.CLIENT_TRANSACTION:
-            raise InvalidState("A client's transaction is disputed and charged back; it is not reversed.")
-        if original.resource_type is not ResourceType.JOURNAL_ENTRY:
-            raise InvalidState(
-                "What a payment has posted is refunded, not reversed, and a hold is voided: refund the payment, or "
-                "correct it by a journal entry."
-            )
         postings: list[Posting] = []
         for line in original.postings:
             currency = self._currencies.known(caller.ledger_id, line.currency, is_prepared=is_prepared)
@@ -297,24 +302,23 @@ class _ReversalKind(RecordedEntries):
             postings.append(Posting(AccountId(line.account_id), line.side, money, line.layer, line.releases))
         original_id = JournalEntryId(original.id)
         names = {line.account_id: line.account_code for line in original.postings}
-        command = Reverse(
-            id=new_uuid(),
-            ledger_id=caller.ledger_id,
-            idempotency_key=order.idempotency_key,
-            fingerprint=fingerprint(
-                "reversal",
-                {
-                    "entry": str(original.id),
-                    "reason": order.reason,
-                    "force": "true" if order.is_forced else None,
-                },
-            ),
-            actor=caller.actor,
-            entry=reversal(original_id, postings, order.reason, is_forced=order.is_forced),
-            original_id=original_id,
-            codes=names,
-        )
-        return Prepared(command, names)
+        force = "true" if order.is_forced else None
+        asked = {"entry": str(original.id), "reason": order.reason, "force": force}
+        members: dict[str, Any] = {
+            "id": new_uuid(),
+            "ledger_id": caller.ledger_id,
+            "idempotency_key": order.idempotency_key,
+            "fingerprint": fingerprint("reversal", asked),
+            "actor": caller.actor,
+            "codes": names,
+        }
+        try:
+            _check_reversible(original)
+            entry = reversal(original_id, postings, order.reason, is_forced=order.is_forced)
+        except InvalidState as refusal:
+            accounts = tuple(dict.fromkeys(posting.account_id for posting in postings))
+            return Prepared(RefusedReversal(**members, refusal=refusal, original_account_ids=accounts), names)
+        return Prepared(Reverse(**members, entry=entry, original_id=original_id), names)
 
     async def prepare(
         self,

@@ -12,6 +12,7 @@ from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, render
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting
+from zerosum.domain.ledger.entryless import EntrylessCommand
 from zerosum.domain.ledger.outcome import Posted, entry_posted
 from zerosum.domain.ledger.records import Need, RecordKey
 
@@ -67,6 +68,23 @@ class Reverse(LedgerCommand):
                 "The journal entry has been reversed before.",
                 reversed_by=render_id(Prefix.JOURNAL_ENTRY, reversal_id),
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedReversal(EntrylessCommand):
+    """To reverse an entry that never is. Asked of the books all the same, so that its key keeps the refusal."""
+
+    refusal: DomainError
+    original_account_ids: tuple[AccountId, ...]
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return self.original_account_ids
+
+    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - it is so whatever is in them
+        yield self.refusal
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:  # noqa: ARG002
+        raise self.refusal
 
 
 def reversal(
