@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client, fresh_key
+from tests.api.test_account_groups import put
+from zerosum.adapters.clock import now
 
 JAN, FEB = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 MICROSECOND = timedelta(microseconds=1)
@@ -34,6 +36,32 @@ def shifted(moment: str, by: timedelta) -> str:
 
 def day_around(moment: str) -> tuple[str, str]:
     return shifted(moment, -timedelta(days=1)), shifted(moment, timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/accounts/a/balance",
+        "/v1/trial-balance",
+        "/v1/account-tree",
+        "/v1/balance-sheet",
+        "/v1/account-groups/all/balances",
+    ],
+)
+@pytest.mark.parametrize("name", ["as_of", "recorded_as_of"])
+async def test_of_a_time_to_come_is_answered_as_of_now(client: Client, path: str, name: str) -> None:
+    """Also for who has dated something some minutes ahead: it has not happened yet."""
+    await client.open_account("a")
+    made = await put(client, "all", "a", "clearing:*")
+    assert made.status_code in (200, 201), made.text
+    await pay_at(client, "1.00", None)
+    await pay_at(client, "0.50", (now() + timedelta(minutes=4)).isoformat())
+    answer = await client.get(path, params={name: "9999-12-30T23:59:59Z"})
+    assert answer.status_code == 200, answer.text
+    told = datetime.fromisoformat(answer.json()["as_of"])
+    assert timedelta(0) <= now() - told < timedelta(minutes=1)
+    if path.endswith("/balance"):
+        assert answer.json()["posted"] == ("1.00" if name == "as_of" else "1.50")
 
 
 async def test_what_was_held_then_is_told(client: Client) -> None:

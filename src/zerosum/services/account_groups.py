@@ -48,6 +48,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.requests.times import by_now
 from zerosum.services.requests.velocity_limits import VelocityLimitOrder
 
 
@@ -211,6 +212,7 @@ class AccountGroups:
         """What the accounts that it has now came to at an instant. Raises AccountGroupNotFound."""
         if recorded is not None:
             recorded = await self._settled.reach(caller.ledger_id, recorded)
+        effective = by_now(effective, self._now())
         looked_at = effective or recorded or self._now()
         instant = Instant(effective=effective, recorded=recorded)
         async with self._database.snapshot(caller.ledger_id) as connection:

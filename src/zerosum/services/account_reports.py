@@ -22,7 +22,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.settled_time import SettledTime
-from zerosum.services.requests.times import INSTANT, parse_as_of
+from zerosum.services.requests.times import INSTANT, by_now, parse_as_of
 
 LINES_MAX = 1_000
 """Of branches, types and currencies in one report."""
@@ -94,7 +94,7 @@ class AccountReports:
         self, caller: Caller, *, prefix: str, effective: datetime | None, recorded: datetime | None
     ) -> BranchReport:
         """The branches below a prefix at an instant. Raises TooManyItems."""
-        recorded = await self._reached(caller, recorded)
+        recorded, effective = await self._reached(caller, recorded), by_now(effective, self._now())
         looked_at = effective or recorded or self._now()
         ledger_id, instant = caller.ledger_id, Instant(effective=effective, recorded=recorded)
         async with self._database.snapshot(ledger_id) as connection:
@@ -112,7 +112,7 @@ class AccountReports:
         """So many of the branches below a `prefix`, at the instant that the filters name; of now, a look of its own."""
         ledger_id, position = caller.ledger_id, self._cursors.position(caller.ledger_id, request)
         effective, recorded = (parse_as_of(position.filters, name) for name in ("as_of", "recorded_as_of"))
-        recorded = await self._reached(caller, recorded)
+        recorded, effective = await self._reached(caller, recorded), by_now(effective, self._now())
         looked_at = effective or recorded or self._now()
         prefix, instant = position.filters.get("prefix", ""), Instant(effective=effective, recorded=recorded)
         async with self._database.snapshot(ledger_id) as connection:

@@ -25,7 +25,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, Position
 from zerosum.services.requests.settled_time import SettledTime
-from zerosum.services.requests.times import INSTANT, parse_as_of
+from zerosum.services.requests.times import INSTANT, by_now, parse_as_of
 
 TRIAL_BALANCE_LINES_MAX = 10_000
 """Of a trial balance that is asked for as a whole."""
@@ -129,6 +129,7 @@ class Balances:
         currency = await self._currencies.get(caller.ledger_id, account.currency)
         if recorded is not None:
             recorded = await self._settled.reach(caller.ledger_id, recorded)
+        effective = by_now(effective, self._now())
         instant = Instant(effective=effective, recorded=recorded)
         async with self._database.work(caller.ledger_id) as connection:
             totals = await totals_at(connection, caller.ledger_id, account.id, instant)
@@ -193,8 +194,10 @@ class Balances:
 
     async def _look(self, caller: Caller, request: PageRequest, position: Position) -> TrialBalance:
         """One page, in one snapshot with the totals: as far as it was written by the pinned instant, if any."""
-        instant = Instant(effective=parse_as_of(position.filters, "as_of"), recorded=position.pinned)
         is_of_now = not {"as_of", "recorded_as_of"} & position.filters.keys()
+        # All pages look at one instant: where the first has pinned it, now is what it was then.
+        now = self._now() if position.pinned is None or "recorded_as_of" in position.filters else position.pinned
+        instant = Instant(effective=by_now(parse_as_of(position.filters, "as_of"), now), recorded=position.pinned)
         looked_at = instant.effective or instant.recorded or self._now()
         async with self._database.snapshot(caller.ledger_id) as connection:
             sealed = await find_sealed_totals(connection, caller.ledger_id, instant)

@@ -58,6 +58,11 @@ def parse_as_of(filters: Mapping[str, str], name: str) -> datetime | None:
     return moment + DAY - INSTANT if _DAY.fullmatch(text) else moment
 
 
+def by_now(moment: datetime | None, now: datetime) -> datetime | None:
+    """What is asked of a time still to come is answered as of now."""
+    return None if moment is None else min(moment, now)
+
+
 def parse_day_or_time(text: str, name: str) -> datetime:
     """A query parameter that is a time, or a day, which stands for its midnight in UTC. Raises InvalidParameter."""
     moment = parse_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
