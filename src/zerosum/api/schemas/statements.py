@@ -11,9 +11,11 @@ from zerosum.api.csv_text import csv_text
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, PostingResponse, posting_body
 from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Response, Time
+from zerosum.domain.identifiers import render_id
 from zerosum.domain.money import render_amount
+from zerosum.services.event_feed import PREFIXES
 from zerosum.services.requests.paging import gently
-from zerosum.services.statements import COUNTERPARTIES_MAX, Statement, StatementLine
+from zerosum.services.statements import COUNTERPARTIES_MAX, Explanation, Statement, StatementLine
 
 CSV_COLUMNS = (
     "line",
@@ -32,8 +34,9 @@ CSV_COLUMNS = (
     "reference",
     "description",
     "counterparty",
+    "resource_id",
 )
-_FREE = ("reason", "reference", "description", "counterparty")
+FREE_COLUMNS = ("reason", "reference", "description", "counterparty")
 """What callers wrote."""
 
 
@@ -45,14 +48,34 @@ class StatementLineResponse(PostingResponse):
         Field(description="The posted balance after it in this order; `balance_after` is in the order of writing."),
     ]
     reason: Annotated[str, Field(description="What the journal entry says it is.", examples=["transfer"])]
-    reference: Annotated[str | None, Field(description="The payment's, or null.", examples=["invoice 1001"])]
-    description: Annotated[str | None, Field(description="The payment's, or null.", examples=["Lunch"])]
+    reference: Annotated[
+        str | None,
+        Field(
+            description="The payment's, also where it is given back or disputed; of an exchange its own. Or null.",
+            examples=["invoice 1001"],
+        ),
+    ]
+    description: Annotated[
+        str | None,
+        Field(
+            description="The payment's; of a refund or a dispute why, of an exchange also the rate. Or null.",
+            examples=["Lunch"],
+        ),
+    ]
     counterparty: Annotated[
         str | None,
         Field(
             description=f"The code of the entry's other account; several are joined by `, `, and after "
             f"{COUNTERPARTIES_MAX} an `…` stands for the others. Null where there is no other.",
             examples=["customers:bob"],
+        ),
+    ]
+    resource_id: Annotated[
+        str | None,
+        Field(
+            description="What it was posted for: a payment, refund, dispute, exchange, hold, or the journal entry "
+            "itself. Null for a client's transaction.",
+            examples=["pay_01994f3e-7b7c-7c3e-8f21-3a52b8d0c9e1"],
         ),
     ]
 
@@ -94,19 +117,28 @@ def _line_body(line: StatementLine) -> dict[str, Any]:
         "reference": line.explanation.reference,
         "description": line.explanation.description,
         "counterparty": counterparties_text(line.explanation.counterparties),
+        "resource_id": _resource_id(line.explanation),
     }
 
 
+def _resource_id(said: Explanation) -> str | None:
+    prefix = PREFIXES.get(said.resource_type)
+    return None if prefix is None or said.resource_id is None else render_id(prefix, said.resource_id)
+
+
 async def statement_csv(statement: Statement) -> str:
-    """One row for the opening, one for each line, one for the closing."""
+    return await csv_text(CSV_COLUMNS, await csv_rows(statement), free=FREE_COLUMNS)
+
+
+async def csv_rows(statement: Statement) -> list[dict[str, Any]]:
+    """One for the opening, one for each line, one for the closing."""
     body = await statement_body(statement)
     bounds = {"currency": body["currency"]}
-    rows = [
+    return [
         {"line": "opening", "effective_at": body["from"], "running_balance": body["opening"], **bounds},
         *({"line": "posting", **line} for line in body["lines"]),
         {"line": "closing", "effective_at": body["to"], "running_balance": body["closing"], **bounds},
     ]
-    return await csv_text(CSV_COLUMNS, rows, free=_FREE)
 
 
 def counterparties_text(codes: Sequence[str]) -> str | None:
