@@ -294,3 +294,98 @@ async def test_a_rehearsed_split_withdrawal_shows_the_clearing_account_and_opens
         "same_account",
         "/splits/0/to",
     )
+
+
+USD = {"amount": "3", "currency": "USD"}
+RATE = {"rate": "1", "rate_source": "x", "rate_at": "2026-01-01T00:00:00Z"}
+TEMPLATES = {
+    "to-anybody": {
+        "parameters": {"who": {"type": "account"}, "price": {"type": "amount", "currency": "USD"}},
+        "postings": [
+            {"side": "debit", "account": "rich", "amount": "price"},
+            {"side": "credit", "account": "{who}", "amount": "remainder"},
+        ],
+    },
+    "to-one": {
+        "parameters": {"price": {"type": "amount", "currency": "USD"}},
+        "postings": [
+            {"side": "debit", "account": "rich", "amount": "price"},
+            {"side": "credit", "account": "customers:new", "amount": "remainder"},
+        ],
+    },
+}
+FIRST_USES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a part": (
+        "/v1/payments",
+        {**USD, "type": "transfer", "from": "rich", "to": "b", "splits": [{"to": "customers:new", "percent": "50"}]},
+    ),
+    "what is left of the parts": (
+        "/v1/payments",
+        {**USD, "type": "deposit", "splits": [{"to": "b", "amount": "1"}, {"to": "customers:new", "remainder": True}]},
+    ),
+    "a parameter of a template": (
+        "/v1/templates/to-anybody/post",
+        {"parameters": {"who": "customers:new", "price": "3"}},
+    ),
+    "a line of a template": ("/v1/templates/to-one/post", {"parameters": {"price": "3"}}),
+    "an exchange": (
+        "/v1/exchanges",
+        {"amount": "3", "currency": "EUR", "from": "euros", "to": "customers:new", "to_currency": "USD", **RATE},
+    ),
+}
+
+
+async def with_rich(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    await client.open_account("rich", min_available=None)
+    await client.open_account("euros", currency="EUR", min_available=None)
+    await client.open_account("b")
+    for name, content in TEMPLATES.items():
+        answer = await client.post("/v1/templates", {"name": name, **content}, key=fresh_key())
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("use", FIRST_USES)
+async def test_whatever_posts_to_it_first_opens_it(
+    either_client: Client, database: Database, ledger_id: LedgerId, use: str
+) -> None:
+    client, (path, body) = either_client, FIRST_USES[use]
+    await with_rich(client)
+    rehearsed = await client.post(path, body, key=fresh_key(), params={"dry_run": "true"})
+    assert rehearsed.status_code == 200, rehearsed.text
+    assert await codes(client) == set()
+    key = fresh_key()
+    first = await client.post(path, body, key=key)
+    assert first.status_code == 201, first.text
+    again = await client.post(path, body, key=key)
+    assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+    assert (await client.post(path, body, key=fresh_key())).status_code == 201
+    assert await codes(client) == {"customers:new"}
+    assert (await client.balance("customers:new"))["posted"] in ("3.00", "6.00", "4.00")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+@pytest.mark.parametrize("use", FIRST_USES)
+async def test_many_at_once_that_use_it_first_open_it_once(client: Client, use: str) -> None:
+    path, body = FIRST_USES[use]
+    await with_rich(client)
+    answers = await asyncio.gather(*(client.post(path, body, key=fresh_key()) for _ in range(12)))
+    assert [answer.status_code for answer in answers] == [201] * 12
+    assert await codes(client) == {"customers:new"}
+
+
+async def test_what_is_refused_opens_nobody_who_gets_a_part(client: Client) -> None:
+    await with_rich(client)
+    path, body = FIRST_USES["a part"]
+    refused(await client.post(path, {**body, "from": "b", "to": "rich"}, key=fresh_key()), 422, "insufficient_funds")
+    assert await codes(client) == set()
+
+
+async def test_who_is_paid_later_has_to_be_there(client: Client) -> None:
+    await with_rich(client)
+    later = (now() + timedelta(days=3)).isoformat()
+    body = {**USD, "type": "transfer", "from": "rich", "to": "customers:new", "execute_at": later}
+    answer = await client.post("/v1/scheduled-payments", body, key=fresh_key())
+    told = refused(answer, 422, "account_not_found", "/to")
+    assert "opens none" in told["detail"]
+    assert await codes(client) == set()

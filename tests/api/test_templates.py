@@ -189,7 +189,7 @@ async def test_where_the_template_names_the_account_the_amount_is_pointed_at(mar
     problem = refused(await market.post(*call, key=fresh_key()), 422, "insufficient_funds", "/parameters/price")
     assert problem["posting"] == "/postings/0"
     await market.post("/v1/accounts/bob/freeze", {"reason": "Asked for"}, key=fresh_key())
-    faults = (("", "account_frozen"),)
+    faults = (("", "account_frozen"), ("/parameters/price", "insufficient_funds"))
     problem = refused(await market.post(*call, key=fresh_key()), 409, "account_frozen", *faults)
     assert (problem["posting"], problem["account"]) == ("/postings/1", "bob")
 
