@@ -117,6 +117,25 @@ async def test_every_kind_of_fact_is_told_with_its_resource(client: Client) -> N
     assert len({event["id"] for event in told}) == len(told)
 
 
+async def test_an_event_of_a_hold_tells_all_that_its_answer_does(client: Client) -> None:
+    await parties(client)
+    said = {"reference": "booking 7", "description": "Two nights", "capture_max": "6", "metadata": {"room": "12"}}
+    order = {"from": "alice", "to": "bob", "amount": "5.00", "currency": "USD", **said}
+    placed = (await client.post("/v1/holds", order, key=fresh_key())).json()
+    captured = (await client.post(f"/v1/holds/{placed['id']}/capture", {"amount": "2"}, key=fresh_key())).json()
+    voided = (await client.post(f"/v1/holds/{placed['id']}/void", key=fresh_key())).json()
+    by_type = {event["type"]: event["data"] for event in await read_all(client)}
+    beside = {"id", "from_code", "to_code", "house_rules", "account_versions", "splits"}
+    for type_, answer in (("hold.placed", placed), ("hold.captured", captured), ("hold.voided", voided)):
+        expected = {name: value for name, value in answer.items() if name not in beside}
+        assert {name: by_type[type_][name] for name in expected} == expected, type_
+    refund = await client.post(
+        f"/v1/payments/{captured['payment_ids'][0]}/refund", {"metadata": {"rma": "9"}}, key=fresh_key()
+    )
+    assert refund.status_code == 201, refund.text
+    assert (await read_all(client, type="payment.refunded"))[-1]["data"]["metadata"] == {"rma": "9"}
+
+
 async def test_pages_end_to_end_hold_everything_once_and_in_order(client: Client) -> None:
     await parties(client)
     await asyncio.gather(*[client.transfer("alice", "bob", "0.01") for _ in range(40)])

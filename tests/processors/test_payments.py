@@ -209,6 +209,18 @@ async def test_events_tell_each_step_once(alice: Client, outside: Service) -> No
         assert steps == [("payment.processing", "processing"), (last, status)]
 
 
+async def test_its_last_event_tells_all_that_the_payment_does(alice: Client, outside: Service) -> None:
+    """Whoever is told keeps it by its id, and knows it by his own metadata."""
+    said = {"reference": "r-1", "metadata": {"order": "7", "é": "x"}}
+    payment = await withdrawn(alice, **said)
+    await settled(alice, outside, payment)
+    told = (await alice.get("/v1/events?type=payment.succeeded&limit=200")).json()["data"][-1]["data"]
+    shown = await read(alice, payment)
+    for name in ("id", "type", "status", "amount", "currency", "from", "to", "reference", "description", "created_at",
+                 "processor", "processor_payment_id", "journal_entry_ids", "metadata"):  # fmt: skip
+        assert told[name] == shown[name], name
+
+
 async def test_a_hold_verb_cannot_touch_what_is_pending(alice: Client) -> None:
     payment = await withdrawn(alice)
     hold = payment["id"].replace("pay_", "hold_")

@@ -108,6 +108,9 @@ async def test_a_refund_is_pending_until_the_processor_has_given_it_back(
         "processor_refund_id": "sbx_2",
         "journal_entry_ids": [*refund["journal_entry_ids"], *(await shown(alice, payment))["journal_entry_ids"][-1:]],
     }
+    events = (await alice.get("/v1/events?type=payment.*&limit=200")).json()["data"]
+    of_it = [event["data"] for event in events if event["data"].get("refund") == refund["id"]]
+    assert [data["metadata"] for data in of_it] == [{"a": "b"}] * 2
     found = await shown(alice, payment)
     assert (found["status"], found["refunded"], found["refunding"]) == ("partially_refunded", "5.00", "0.00")
     assert len(found["journal_entry_ids"]) == 4

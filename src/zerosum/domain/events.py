@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -79,3 +80,8 @@ class ResourceType(StrEnum):
     HOUSE_RULES = "house_rules"
     SUBJECT = "subject"
     WEBHOOK_ENDPOINT = "webhook_endpoint"
+
+
+def told_time(moment: datetime) -> str:
+    """Of a time in UTC, as an event tells it."""
+    return moment.isoformat().replace("+00:00", "Z")

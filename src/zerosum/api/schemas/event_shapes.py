@@ -64,6 +64,7 @@ class ProcessingPaymentTold(PaymentResponse):
 class SettledPaymentTold(Response):
     """A payment by an outside processor, as it was settled."""
 
+    id: Id
     type: Annotated[str, OneOf(PaymentType)]
     status: Annotated[str, OneOf(PaymentStatus)]
     amount: BalanceAmount
@@ -77,6 +78,8 @@ class SettledPaymentTold(Response):
     processor_payment_id: str | None
     failure_reason: str | None
     journal_entry_ids: list[Id]
+    created_at: Time
+    metadata: dict[str, str]
 
 
 class MovedPaymentTold(SettledPaymentTold):
@@ -97,6 +100,7 @@ class RefundTold(Response):
     payment_status: Annotated[str, OneOf(PaymentStatus)]
     payment_refunded: BalanceAmount
     journal_entry_ids: list[Id]
+    metadata: dict[str, str]
 
 
 class AskedRefundTold(RefundTold):
@@ -114,12 +118,17 @@ class HoldTold(Response):
     amount: BalanceAmount
     captured: BalanceAmount
     remaining: BalanceAmount
+    capture_max: BalanceAmount | None
     currency: str
     from_: Annotated[Id, Field(alias="from")]
     to: Id
+    reference: str | None
+    description: str | None
     expires_at: Time
     journal_entry_ids: list[Id]
     payment_ids: list[Id]
+    created_at: Time
+    metadata: dict[str, str]
 
 
 class EvidenceTold(Response):

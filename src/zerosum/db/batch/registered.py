@@ -25,6 +25,7 @@ from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, T
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger import conditions
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
+from zerosum.domain.ledger.entry import ENTRY_METADATA
 from zerosum.domain.ledger.reverse import REVERSAL
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.clients import (
@@ -213,6 +214,16 @@ REVERSALS = RecordSet(
 )
 """Written as a part of the reversing entry, and never changed: its accounts' locks are its lock."""
 
+ENTRY_METADATAS = RecordSet(
+    kind=ENTRY_METADATA,
+    table="journal_entries",
+    columns=(Column("id", "uuid"), Column("metadata", "text", cast="jsonb")),
+    changing=(),
+    read=lambda row: {} if row[2] is None else json.loads(row[2]),
+    is_stored=False,
+)
+"""Written as a part of the entry, and never changed."""
+
 RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
@@ -239,6 +250,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         ACCOUNT_USES,
         AUDIT_RECORDS,
         REVERSALS,
+        ENTRY_METADATAS,
         CLOSINGS,
         LATE_ENTRIES,
         STATEMENTS,

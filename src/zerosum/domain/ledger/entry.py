@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 POSTINGS_MIN = 2
 POSTINGS_MAX = 100
 
+ENTRY_METADATA = "entry_metadata"
+"""The kind of record that tells what an entry was given besides. It is written as a part of that entry."""
+
 EFFECTIVE_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 EFFECTIVE_AHEAD_MAX = timedelta(minutes=5)
 """How far the clocks of callers may go before ours. What lies further ahead has not happened."""

@@ -19,7 +19,7 @@ from zerosum.domain.errors import (
     PaymentNotFound,
     ValidationFailed,
 )
-from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.events import EventType, ResourceType, told_time
 from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
 from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
 from zerosum.domain.ledger.book import Book, LedgerCommand
@@ -242,7 +242,7 @@ class AddEvidence(ChangeDispute):
             raise InvalidState(
                 f"A dispute takes {EVIDENCE_MAX} pieces of evidence.", dispute_status=dispute.status.value
             )
-        piece = Evidence(self.text, now.isoformat().replace("+00:00", "Z"))
+        piece = Evidence(self.text, told_time(now))
         return None, {"evidence": (*dispute.evidence, piece), "status": DisputeStatus.UNDER_REVIEW}
 
 

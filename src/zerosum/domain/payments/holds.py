@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.domain.errors import InvalidState, ValidationFailed
+from zerosum.domain.events import told_time
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
 from zerosum.domain.ledger.records import replaced
 from zerosum.domain.money import Money, render_amount, subtract
@@ -157,18 +158,18 @@ def hold_facts(hold: Hold) -> dict[str, Any]:
         "amount": amount,
         "captured": render_amount(hold.captured),
         "remaining": amount if is_whole else render_amount(hold.remaining),
+        "capture_max": None if hold.capture_max is None else render_amount(hold.capture_max),
         "currency": hold.money.currency.code,
         "from": f"acc_{hold.payer_id}",
         "to": f"acc_{hold.payee_id}",
-        "expires_at": _told(hold.expires_at) if hold.expires_at.tzinfo is UTC else _told_anew(hold.expires_at),
+        **hold.texts._asdict(),
+        "expires_at": _told(hold.expires_at) if hold.expires_at.tzinfo is UTC else told_time(hold.expires_at),
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in hold.entry_ids],
         "payment_ids": [f"pay_{payment_id}" for payment_id in hold.payment_ids],
+        "created_at": told_time(hold.created_at),
+        "metadata": dict(hold.metadata),
     }
 
 
-def _told_anew(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-_told = lru_cache(maxsize=1024)(_told_anew)
+_told = lru_cache(maxsize=1024)(told_time)
 """Of moments in UTC: what is placed together ends together."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from zerosum.domain.events import told_time
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import Payment, PaymentType
@@ -137,9 +138,15 @@ def parse_call_key(text: str) -> CallName | None:
     return CallName(LedgerId(ledger_id), id_, number) if call_key(ledger_id, id_, number) == text else None
 
 
-def payment_facts(payment: Payment, call: ProcessorCall, entry_ids: Sequence[UUID]) -> dict[str, Any]:
-    """What an event tells of a payment that was settled: as it was, amounts in their wire form."""
+def payment_facts(
+    payment: Payment, call: ProcessorCall, entry_ids: Sequence[UUID], metadata: Mapping[str, str]
+) -> dict[str, Any]:
+    """What an event tells of a payment that was settled: as it was, amounts in their wire form.
+
+    `metadata` are those of the entry that began it, at the same moment as the call.
+    """
     return {
+        "id": f"pay_{payment.id}",
         "type": payment.type.value,
         "status": payment.status.value,
         "amount": render_amount(payment.money.amount),
@@ -152,4 +159,6 @@ def payment_facts(payment: Payment, call: ProcessorCall, entry_ids: Sequence[UUI
         "processor_payment_id": call.processor_payment_id,
         "failure_reason": call.reason if call.state is CallState.DECLINED else None,
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in entry_ids],
+        "created_at": told_time(call.created_at),
+        "metadata": dict(metadata),
     }

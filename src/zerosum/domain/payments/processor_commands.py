@@ -23,7 +23,7 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId
 from zerosum.domain.ledger.account_commands import AUDIT_RECORD
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.entry import ENTRY_METADATA, JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, render_amount
@@ -102,7 +102,13 @@ class ProcessorCallCommand(LedgerCommand):
         return RecordKey(self.ledger_id, PROCESSOR_CALL, self.payment_id)
 
     def needs(self) -> tuple[Need, ...]:
-        return (*LedgerCommand.needs(self), Need(self.payment_key), Need(self.call_key))
+        own = (Need(self.payment_key), Need(self.call_key), Need(self.metadata_key, is_locked=False))
+        return (*LedgerCommand.needs(self), *own)
+
+    @property
+    def metadata_key(self) -> RecordKey:
+        """Of what the entry was given that began it: events tell it."""
+        return RecordKey(self.ledger_id, ENTRY_METADATA, self.payment_id)
 
     def journal_entry(self) -> JournalEntry:
         raise LookupError("what this posts depends on the payment: ask `objections` with a book")
@@ -182,9 +188,9 @@ class SettlePayment(ProcessorCallCommand):
             approved=None if approved == payment.money.amount else approved,
         )
 
-    def event(self, payment: Payment, call: ProcessorCall, book: Book) -> Event:  # noqa: ARG002
+    def event(self, payment: Payment, call: ProcessorCall, book: Book) -> Event:
         kind = EventType.PAYMENT_SUCCEEDED if self.is_approved else EventType.PAYMENT_FAILED
-        facts = payment_facts(payment, call, (payment.id, self.id))
+        facts = payment_facts(payment, call, (payment.id, self.id), book.records.get(self.metadata_key, {}))
         return Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts)
 
     def declining(self, call: ProcessorCall, book: Book) -> JournalEntry:

@@ -113,7 +113,7 @@ class MovePayment(ProcessorCallCommand):
         book.records[self.call_key] = call
         book.records[RecordKey(self.ledger_id, CALL_MOVE, self.id)] = move
         facts = {
-            **payment_facts(payment, call, (payment.id, self.id)),
+            **payment_facts(payment, call, (payment.id, self.id), book.records.get(self.metadata_key, {})),
             "left": move.processor,
             "why": move.why.value,
             "told": move.told,

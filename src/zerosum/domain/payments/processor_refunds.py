@@ -6,6 +6,7 @@ never come to more than was paid, whatever is said later, and in whatever order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from uuid import UUID
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.ledger.book import Book
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.entry import ENTRY_METADATA, JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, render_amount, subtract
@@ -53,7 +54,7 @@ class ProposeRefund(RefundPayment):
         book.records[self.payment_key] = payment
         book.records[RecordKey(self.ledger_id, REFUND, self.id)] = refund
         book.records[RecordKey(self.ledger_id, PROCESSOR_CALL, self.id)] = call
-        facts = asked_refund_facts(payment, call, refund.reason, (self.id,))
+        facts = asked_refund_facts(payment, call, refund.reason, (self.id,), self.metadata)
         event = Event(self.id, EventType.PAYMENT_REFUND_PROCESSING, ResourceType.PAYMENT, payment.id, facts)
         return Posted(self.ledger_id, (posted,), (event,), refund)
 
@@ -85,6 +86,10 @@ class SettleRefund(SettlePayment):
         return RecordKey(self.ledger_id, PROCESSOR_CALL, self.refund_id)
 
     @property
+    def metadata_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, ENTRY_METADATA, self.refund_id)
+
+    @property
     def resource_type(self) -> ResourceType:
         return ResourceType.REFUND
 
@@ -100,7 +105,8 @@ class SettleRefund(SettlePayment):
     def event(self, payment: Payment, call: ProcessorCall, book: Book) -> Event:
         refund: Refund = book.records[self.refund_key]
         kind = EventType.PAYMENT_REFUNDED if self.is_approved else EventType.PAYMENT_REFUND_FAILED
-        facts = asked_refund_facts(payment, call, refund.reason, (call.id, self.id))
+        metadata = book.records.get(self.metadata_key, {})
+        facts = asked_refund_facts(payment, call, refund.reason, (call.id, self.id), metadata)
         return Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts)
 
     def declining(self, call: ProcessorCall, book: Book) -> JournalEntry:
@@ -120,7 +126,11 @@ class SettleRefund(SettlePayment):
 
 
 def asked_refund_facts(
-    payment: Payment, call: ProcessorCall, reason: str | None, entry_ids: tuple[UUID, ...]
+    payment: Payment,
+    call: ProcessorCall,
+    reason: str | None,
+    entry_ids: tuple[UUID, ...],
+    metadata: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the event tells: the refund, and the payment as it left it. `amount` is what was given back, once it is."""
     refunded = payment.refunded or Decimal(0)
@@ -135,4 +145,5 @@ def asked_refund_facts(
         "payment_status": payment.status.value,
         "payment_refunded": render_amount(refunded or call.money.amount - call.money.amount),
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in entry_ids],
+        "metadata": dict(metadata),
     }

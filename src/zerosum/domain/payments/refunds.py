@@ -94,7 +94,11 @@ class RefundPayment(LedgerCommand):
         book.records[self.payment_key] = payment
         book.records[RecordKey(self.ledger_id, REFUND, self.id)] = refund
         event = Event(
-            self.id, EventType.PAYMENT_REFUNDED, ResourceType.PAYMENT, self.payment_id, refund_facts(refund, payment)
+            self.id,
+            EventType.PAYMENT_REFUNDED,
+            ResourceType.PAYMENT,
+            self.payment_id,
+            refund_facts(refund, payment, self.metadata),
         )
         return Posted(self.ledger_id, (posted,), (event,), refund)
 
@@ -114,7 +118,7 @@ class RefundPayment(LedgerCommand):
             ResourceType.REFUND,
             EventType.PAYMENT_REFUNDED,
             records=((RecordKey(self.ledger_id, REFUND, self.id), refund),),
-            facts=refund_facts(refund, after),
+            facts=refund_facts(refund, after, self.metadata),
             told_of=(ResourceType.PAYMENT, self.payment_id),
             changes=((self.payment_key, after),),
         )
@@ -154,7 +158,7 @@ def refunded(payment: Payment, money: Money) -> Payment:
     return with_status(payment, refunded=plus(payment.refunded, money.amount))
 
 
-def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:
+def refund_facts(refund: Refund, payment: Payment, metadata: Mapping[str, str]) -> Mapping[str, Any]:
     """What the event tells: the refund, and the payment as it left it."""
     return {
         "refund": f"ref_{refund.id}",
@@ -164,4 +168,5 @@ def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:
         "payment_status": payment.status._value_,
         "payment_refunded": render_amount(payment.refunded or payment.money.amount),
         "journal_entry_ids": [f"je_{refund.id}"],
+        "metadata": dict(metadata),
     }
