@@ -211,7 +211,7 @@ async def test_events_tell_each_step_once(alice: Client, outside: Service) -> No
 
 async def test_its_last_event_tells_all_that_the_payment_does(alice: Client, outside: Service) -> None:
     """Whoever is told keeps it by its id, and knows it by his own metadata."""
-    said = {"reference": "r-1", "metadata": {"order": "7", "é": "x"}}
+    said: dict[str, Any] = {"reference": "r-1", "metadata": {"order": "7", "é": "x"}}
     payment = await withdrawn(alice, **said)
     await settled(alice, outside, payment)
     told = (await alice.get("/v1/events?type=payment.succeeded&limit=200")).json()["data"][-1]["data"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -146,11 +147,16 @@ async def test_a_receiver_may_ask_for_more_time_and_gets_an_hour_at_most(
     client: Client, dispatching: Dispatching, clock: Clock
 ) -> None:
     await client.open_account("alice")
-    waits = iter(["retry-after: 120", "retry-after: 999999", "retry-after: soon"])
-    async with receiving(answer=lambda _: answer(429, next(waits))) as receiver, dispatching(clock=clock):
+    said = iter(["120", "999999", "soon", ""])
+
+    def wait(_: Received) -> Any:
+        text = next(said) or format_datetime(clock() + timedelta(minutes=40), usegmt=True)
+        return answer(429, f"retry-after: {text}")
+
+    async with receiving(answer=wait) as receiver, dispatching(clock=clock):
         endpoint = await endpoint_of(client, receiver.url, event_types=["payment.*"])
         await client.deposit("alice", "1.00")
-        for number, (least, most) in enumerate(((120, 121), (3600, 3601), (240, 361)), 1):
+        for number, (least, most) in enumerate(((120, 121), (3600, 3601), (240, 361), (2398, 2401)), 1):
             await receiver.has(number)
             found = await tried_again(client, endpoint, receiver.ids[0], number)
             last, following = (datetime.fromisoformat(found[name]) for name in ("last_attempt_at", "next_attempt_at"))

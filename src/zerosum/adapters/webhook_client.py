@@ -56,7 +56,7 @@ class SendFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class Answered:
     status: int
-    retry_after_seconds: int | None
+    retry_after: str
 
 
 async def connect(address: str, port: int, tls: ssl.SSLContext | None, host: str) -> WebhookConnection:
@@ -137,7 +137,7 @@ class WebhookClient:
         try:
             status = await connection.ask(request, seconds_max)
             await connection.drain(DRAIN_SECONDS_MAX)
-            answered = Answered(status, connection.retry_after_seconds)
+            answered = Answered(status, connection.retry_after)
         except BaseException:
             connection.close()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import cast
 
 import httptools
@@ -12,7 +11,7 @@ HEAD_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX = 64 * 1024
 """Of an answer. Its status decides; what is longer ends the connection."""
 
-_SECONDS = re.compile(b"[0-9]{1,9}")
+RETRY_AFTER_BYTES_MAX = 64
 
 
 class NoAnswer(Exception):
@@ -35,7 +34,8 @@ class WebhookConnection(asyncio.Protocol):
         self._size = 0
         self._is_complete = True
         self._keeps = True
-        self.retry_after_seconds: int | None = None
+        self.retry_after = ""
+        """As it was said."""
         self.idle_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -48,7 +48,7 @@ class WebhookConnection(asyncio.Protocol):
             raise NoAnswer(is_unused=True)
         self._parser = httptools.HttpResponseParser(self)
         self._answered, self._ended = self._loop.create_future(), self._loop.create_future()
-        self._size, self._is_complete, self.retry_after_seconds = 0, False, None
+        self._size, self._is_complete, self.retry_after = 0, False, ""
         # A timer of its own: `asyncio.timeout` takes as long as signing does.
         timer = self._loop.call_later(seconds_max, self._give_up)
         try:
@@ -93,8 +93,8 @@ class WebhookConnection(asyncio.Protocol):
     # --- What the parser tells ---
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after" and _SECONDS.fullmatch(value.strip()):
-            self.retry_after_seconds = int(value)
+        if name.lower() == b"retry-after" and len(value) <= RETRY_AFTER_BYTES_MAX:
+            self.retry_after = value.decode("latin-1").strip()
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code() if self._parser is not None else 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from zerosum.adapters.retry_after import wait_asked_for
 from zerosum.adapters.webhook_client import Answered, SendFailed, jitter_percent
 from zerosum.db.queries.webhook_dispatch import AttemptResult, ClaimedDelivery
 from zerosum.domain.identifiers import Prefix, render_id
@@ -111,6 +112,5 @@ class Sender:
                 status_code=answered.status,
                 error=None,
             )
-        seconds = answered.retry_after_seconds
-        asked = None if seconds is None else timedelta(seconds=seconds)
+        asked = wait_asked_for(answered.retry_after, self._now())
         return self.failed(delivery, answered.status, f"status_{answered.status // 100}xx", asked)
