@@ -86,6 +86,13 @@ SHORT: dict[str, tuple[Series, Series]] = {
         {"zerosum_webhook_failures_total": "0+6x180", "zerosum_webhook_deliveries_total": "0+4x180"},
         {"zerosum_webhook_failures_total": "0+4x180", "zerosum_webhook_deliveries_total": "0+6x180"},
     ),
+    "ZerosumWebhookEndpointFails": (
+        {'zerosum_webhook_endpoints{status="failing"}': "1x180"},
+        {
+            'zerosum_webhook_endpoints{status="failing"}': "0x180",
+            'zerosum_webhook_endpoints{status="disabled"}': "1x180",
+        },
+    ),
     "ZerosumPublishingLags": _level('zerosum_publications{state="obstructed"}', 1, 0),
     "ZerosumIngestLags": _level("zerosum_ingest_lag_messages", 10001, 9999),
     "ZerosumIngestStandsStill": _level("zerosum_ingest_paused_inputs", 1, 0),

@@ -87,7 +87,7 @@ def sections(before: Look | None, now: Look) -> list[Section]:
         Section("committer", _committer(rates, now)),
         Section("hot accounts (seconds waited in the last minute)", _hot(now)),
         Section("proof", _checks(now, "ready", "trial_balance", "self_audit", "postgresql", "redis")),
-        Section("lag", _checks(now, "events", "webhooks", "publications", "ingest")),
+        Section("lag", _checks(now, "events", "webhooks", "webhook_endpoints", "publications", "ingest")),
         Section(
             "waits for people",
             _checks(now, "dead_letters", "parked_calls", "webhooks_not_sent", "reviews_waiting", "breaks_open"),
