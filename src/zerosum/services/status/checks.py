@@ -161,8 +161,7 @@ def _endpoints(found: Found) -> Check:
 
 
 _MEND_ENDPOINT: Final = (
-    "GET /v1/webhook-endpoints tells which (failing_since, disabled_reason). Have the receiver mended, "
-    "enable what is disabled and replay, or delete what nobody needs"
+    "have the receiver mended, then enable and replay, or delete it; GET /v1/webhook-endpoints tells which"
 )
 
 
