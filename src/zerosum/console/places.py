@@ -26,6 +26,7 @@ PLACES = {
     Prefix.PAYMENT: "payments",
     Prefix.RECONCILIATION_BREAK: "breaks",
     Prefix.RECONCILIATION_FILE: "reconciliation/files",
+    Prefix.REFUND: "refunds",
     Prefix.REVIEW: "reviews",
     Prefix.SCHEDULED_PAYMENT: "scheduled-payments",
     Prefix.WEBHOOK_ENDPOINT: "webhooks",

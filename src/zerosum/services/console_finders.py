@@ -64,7 +64,8 @@ async def _payments(connection: Connection, ledger_id: UUID, id_: UUID) -> Named
 
 async def _refunds(connection: Connection, ledger_id: UUID, id_: UUID) -> Named:
     found = (await refunds_as_made(connection, ledger_id, [id_])).values()
-    return [(Prefix.PAYMENT, one.payment_id, "the payment that it refunds") for one in found]
+    named: Named = [(Prefix.REFUND, one.id, f"refund of {one.amount} {one.currency}") for one in found]
+    return named + [(Prefix.PAYMENT, one.payment_id, "the payment that it refunds") for one in found]
 
 
 async def _disputes(connection: Connection, ledger_id: UUID, id_: UUID) -> Named:
