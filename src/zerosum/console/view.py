@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from zerosum.api.endpoints import check_parameters
 from zerosum.api.validation import validated
 from zerosum.console.navigation import GROUPS, Nav
-from zerosum.domain.errors import Forbidden, ValidationFailed
+from zerosum.domain.errors import AccountNotFound, Forbidden, ValidationFailed
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import Call, HttpAnswer
@@ -155,6 +156,17 @@ class View:
     async def seen(self, resource: str) -> None:
         """Write down that this person has looked at somebody's data: once an hour."""
         await self.console.viewings.note(self.caller, resource)
+
+    async def seen_account(self, text: str | None) -> None:
+        """The same of a list of what somebody's account has done: what we owe, we owe somebody."""
+        if text is None:
+            return
+        try:
+            account = await self.console.services.accounts.get(self.caller, text)
+        except AccountNotFound:
+            return
+        if account.type is AccountType.LIABILITY:
+            await self.seen(render_id(Prefix.ACCOUNT, account.state.id))
 
 
 def fresh_key() -> str:

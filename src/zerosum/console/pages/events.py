@@ -42,6 +42,8 @@ def event_pages(console: Console) -> None:
             limit=PAGE_SIZE,
         )
         page = await history.newest(view.caller, order, before=before)
+        about = given.get("resource", "")
+        await view.seen_account(given.get("account") or (about if about.startswith(Prefix.ACCOUNT.value) else None))
         more = None if page.next_before is None else render_id(Prefix.EVENT, page.next_before)
         return view.show(
             "events.html",
@@ -68,7 +70,7 @@ def event_pages(console: Console) -> None:
 
     nav = Nav(group="Messages", title="Events", key="e")
     console.page("/{ledger}/events", listed, needs=Scope.EVENTS_READ, nav=nav)
-    console.page("/{ledger}/events/{event}", shown, needs=Scope.EVENTS_READ)
+    console.page("/{ledger}/events/{event}", shown, needs=Scope.EVENTS_READ, is_personal=True)
 
 
 def prefix_of(kind: ResourceType) -> str | None:

@@ -32,6 +32,7 @@ def journal_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "journal entries", FILTERS)
         page = await journal.list(view.caller, request)
+        await view.seen_account(request.filters.get("account"))
         return view.show(
             "journal.html",
             entries=[(entry, moved(entry.postings), codes_of(entry.postings)) for entry in page.items],
@@ -67,7 +68,7 @@ def journal_pages(console: Console) -> None:
         needs=Scope.JOURNAL_READ,
         nav=Nav(group="Books", title="Journal", key="j"),
     )
-    console.page("/{ledger}/journal/{entry}", shown, needs=Scope.JOURNAL_READ)
+    console.page("/{ledger}/journal/{entry}", shown, needs=Scope.JOURNAL_READ, is_personal=True)
     console.act("/{ledger}/journal/{entry}/reverse", reverse, needs=Scope.JOURNAL_WRITE, name="reverse a journal entry")
 
 

@@ -31,6 +31,7 @@ def payment_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "payments", FILTERS, words=WORDS)
         page = await payments.list(view.caller, request)
+        await view.seen_account(request.filters.get("account"))
         return view.show(
             "payments.html",
             payments=page.items,
@@ -90,8 +91,8 @@ def payment_pages(console: Console) -> None:
 
     console.act("/{ledger}/payments/{payment}/refund", refund, needs=Scope.PAYMENTS_WRITE, name="refund a payment")
     console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ, is_report=True)
-    console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ)
-    console.page("/{ledger}/refunds/{refund}", shown_refund, needs=Scope.PAYMENTS_READ)
+    console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ, is_personal=True)
+    console.page("/{ledger}/refunds/{refund}", shown_refund, needs=Scope.PAYMENTS_READ, is_personal=True)
     console.page(
         "/{ledger}/payments",
         listed,
