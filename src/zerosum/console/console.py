@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from urllib.parse import quote, unquote, urlsplit
@@ -137,7 +137,7 @@ class Console:
         """
         if nav is not None:
             parts = tuple(part for part in template.split("/")[2:] if part)
-            self.nav.append(Nav(group=nav.group, title=nav.title, key=nav.key, place=parts, scope=needs))
+            self.nav.append(replace(nav, place=parts, scope=needs))
 
         async def answered(call: Call) -> HttpAnswer:
             view = await self._view(call, template, needs)

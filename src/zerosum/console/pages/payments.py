@@ -97,5 +97,5 @@ def payment_pages(console: Console) -> None:
         "/{ledger}/payments",
         listed,
         needs=Scope.PAYMENTS_READ,
-        nav=Nav(group="Money", title="Payments", key="p"),
+        nav=Nav(group="Money", title="Payments", key="p", also=("refunds",)),
     )
