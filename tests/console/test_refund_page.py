@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+from uuid import UUID
 
 from tests.api.conftest import Client, fresh_key
 from tests.console.conftest import Person, shown
 from tests.console.test_pages import paid
 from tests.console.test_work import MARKUP, asked, done
+from zerosum.domain.identifiers import LedgerId
 
 
 async def refunded(client: Client, payment: str, **body: str) -> str:
@@ -63,3 +66,22 @@ async def test_a_refund_of_another_ledger_is_not_there(admin: Person, stranger: 
     refund = await refunded(stranger, await paid(stranger), amount="1.00")
     assert (await admin.get(f"/refunds/{refund}")).status_code == 404
     assert (await admin.get("/refunds/ref_1")).status_code == 422
+
+
+async def test_where_a_webhook_goes_is_told_without_what_receivers_take_for_a_secret(
+    admin: Person, client: Client, superuser: Any, ledger_id: LedgerId
+) -> None:
+    made = await client.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/in/s3cret?token=s3cret"})
+    endpoint = UUID(made.json()["id"].removeprefix("we_"))
+    payment = await paid(client)
+    await superuser.execute(
+        "insert into webhook_deliveries (ledger_id, endpoint_id, event_id, event_xid, type, resource_type, "
+        "resource_id, status, next_at) select $1, $2, id, xid, type, resource_type, id, 'pending', now() "
+        "from events where ledger_id = $1 and id = $3",
+        ledger_id,
+        endpoint,
+        UUID(payment.removeprefix("pay_")),
+    )
+    page = await admin.page(f"/payments/{payment}")
+    assert "https://hooks.example.com" in page
+    assert "s3cret" not in page

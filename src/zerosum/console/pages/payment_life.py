@@ -15,6 +15,7 @@ from zerosum.services.disputes import RecordedDispute
 from zerosum.services.payment_lives import PaymentLife, RefundLife
 from zerosum.services.processor_calls import RecordedMove
 from zerosum.services.refunds import RecordedRefund
+from zerosum.services.webhooks.announcing import shown_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def _entries(
     disputes = {entry_id: dispute for dispute in disputed for entry_id in dispute.entry_ids}
     deliveries = defaultdict(list)
     for sent in life.deliveries:
-        deliveries[sent.event_id].append(sent)
+        # Many receivers take the path for a secret: who may set webhooks sees it on their own page.
+        deliveries[sent.event_id].append(sent._replace(url=shown_address(sent.url)))
     told = defaultdict(list)
     for event in life.events:
         told[event.id].append((event, deliveries[event.id]))
