@@ -96,11 +96,12 @@ _WEBHOOKS = Story(
         ),
         Panel(
             title="Endpoints",
-            says="One that has failed for five days, or has answered 410, is disabled.",
+            says="Failing: for ten minutes or more. Given up: disabled after five days of that, or for a 410.",
             queries=(Query(largest("zerosum_webhook_endpoints", by="status"), "{{status}}"),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             width=6,
+            runbook="ZerosumWebhookEndpointFails",
         ),
     ),
 )

@@ -87,10 +87,10 @@ _ASKED = Story(
             queries=(
                 Query(
                     top(
-                        f"histogram_quantile(0.95, sum by (le, route) (rate({_SECONDS}_bucket[5m])))"
-                        f" and sum by (route) (rate({_SECONDS}_count[5m])) > 0"
+                        f"histogram_quantile(0.95, sum by (le, method, route) (rate({_SECONDS}_bucket[5m])))"
+                        f" and sum by (method, route) (rate({_SECONDS}_count[5m])) > 0"
                     ),
-                    "{{route}}",
+                    "{{method}} {{route}}",
                 ),
             ),
             unit=Unit.SECONDS,

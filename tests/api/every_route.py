@@ -18,6 +18,7 @@ SOMETHING = {
     "account": f"acc_{UNKNOWN_UUID}",
     "processor": "nobody",
     "payment": f"pay_{UNKNOWN_UUID}",
+    "refund": f"ref_{UNKNOWN_UUID}",
     "dispute": f"dsp_{UNKNOWN_UUID}",
     "exchange": f"exc_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",

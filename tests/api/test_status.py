@@ -74,6 +74,48 @@ async def test_what_waits_is_counted_by_index_and_up_to_a_bound(
     assert totals == Totals({}, 0)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "status", "reason", "failing"),
+    [
+        (9, "enabled", None, 0),
+        (11, "enabled", None, 1),
+        (11, "disabled", "only_failures", 1),
+        (None, "disabled", "gone", 1),
+        (11, "disabled", "by_request", 0),
+        (11, "deleted", None, 0),
+        (None, "enabled", None, 0),
+    ],
+)
+async def test_a_webhook_endpoint_that_fails_for_long_or_was_disabled_for_it_is_told(
+    service: Service,
+    client: Client,
+    superuser: Any,
+    minutes: int | None,
+    status: str,
+    reason: str | None,
+    failing: int,
+) -> None:
+    """Its deliveries are tried again for three days: until then none of them has failed, and none is due."""
+    ledger_id = LedgerId(parse_id(Prefix.LEDGER, client.ledger))
+    await superuser.execute(
+        "insert into webhook_endpoints (ledger_id, id, url, header_names, status, disabled_reason, created_at, "
+        "created_by, feed_xid, feed_id, failing_since) select $1, gen_random_uuid(), 'https://hooks.example.com', "
+        "'{}', $2, $3, now(), 'key_1', '0', gen_random_uuid(), now() - make_interval(mins => $4)",
+        ledger_id,
+        status,
+        reason,
+        minutes,
+    )
+    reader = await make_client(service, ledger_id, [Scope.REPORTS_READ])
+    body = (await reader.get("/v1/status")).json()
+    await reader.http.aclose()
+    assert body["waiting"]["endpoints_failing"] == failing
+    [check] = [one for one in body["checks"] if one["name"] == "webhook_endpoints"]
+    assert check["state"] == ("degraded" if failing else "good")
+    assert ("replay" in check["detail"]) is bool(failing), "it says what to do"
+    assert ("11 min" in check["detail"]) is bool(failing and minutes)
+
+
 AT = now()
 ALL_WELL: dict[str, Any] = {
     "as_of": AT,
@@ -106,6 +148,8 @@ ALL_WELL: dict[str, Any] = {
         ({"waiting": Waiting(dict.fromkeys(WAITING, 0) | {"dead_letters": 1}, None, None)},
          "dead_letters", State.DEGRADED),
         ({"waiting": Waiting(dict.fromkeys(WAITING, 0) | {"reviews_waiting": 9}, None, None)}, None, State.GOOD),
+        ({"waiting": Waiting(dict.fromkeys(WAITING, 0) | {"endpoints_failing": 2}, None, None, AT)},
+         "webhook_endpoints", State.DEGRADED),
     ],
 )  # fmt: skip
 def test_the_state_is_that_of_the_worst_check(what: dict[str, Any], name: str | None, state: State) -> None:

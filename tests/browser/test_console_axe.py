@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.browser.driver import Browser
-from tests.browser.test_console import payment, pytestmark, running, window
+from tests.browser.test_console import made, payment, pytestmark, running, window
 from tests.browser.test_console_books import LEDGER
+from tests.campaigns.installation import Installation
 
 __all__ = ["payment", "pytestmark", "running", "window"]
 
@@ -26,13 +27,20 @@ MENU = "return [...document.querySelectorAll('.nav a')].map((one) => one.pathnam
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
+def refund_of(running: Installation, payment: str) -> str:
+    """One, however often it is asked for."""
+    refund: str = made(running, f"/v1/payments/{payment}/refund", {"amount": "0.10"}, "for-axe")["id"]
+    return refund
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_rule_is_broken_on_any_page(window: Browser, payment: str, scheme: str) -> None:
+def test_no_rule_is_broken_on_any_page(running: Installation, window: Browser, payment: str, scheme: str) -> None:
     window.prefer(scheme)
     ledger = window.run(LEDGER)
     more = (
         "/payments?type=deposit",
         f"/payments/{payment}",
+        f"/refunds/{refund_of(running, payment)}",
         "/accounts/customers:alice",
         "/account-tree",
         "/search?q=x",

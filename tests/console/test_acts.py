@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import asyncpg
 import pytest
 
@@ -12,7 +14,7 @@ from zerosum.adapters.clock import now
 from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.credentials.console_sessions import STEPPED_UP_FOR
+from zerosum.services.credentials.console_sessions import DONE_SHOWN_FOR, STEPPED_UP_FOR
 
 
 async def test_a_refund_is_made_once_in_the_name_of_who_has_sent_the_form(admin: Person, client: Client) -> None:
@@ -20,7 +22,7 @@ async def test_a_refund_is_made_once_in_the_name_of_who_has_sent_the_form(admin:
     for _ in range(2):
         done = await admin.act(f"/payments/{payment}/refund", amount="2.34", reason="Cold coffee", key=key)
         assert done.status_code == 303, done.text
-        assert done.headers["location"] == f"/console/{admin.ledger}/payments/{payment}?done=1"
+        assert done.headers["location"].startswith(f"/console/{admin.ledger}/payments/{payment}?done=")
     refunds = (await client.get(f"/v1/payments/{payment}/refunds")).json()["data"]
     assert [(one["amount"], one["reason"]) for one in refunds] == [("2.34", "Cold coffee")]
     entry = (await client.get(f"/v1/journal-entries/je_{refunds[0]['id'].removeprefix('ref_')}")).json()
@@ -85,3 +87,40 @@ async def test_of_an_act_that_takes_too_long_nobody_says_that_nothing_was_done(
     late = await admin.post(f"/payments/{payment}/refund", form)
     assert (late.status_code, "outcome_unknown" in late.text, "nothing was done" in late.text) == (504, True, False)
     assert (await admin.get(f"/payments/{payment}")).status_code == 503
+
+
+async def test_only_an_act_says_that_it_was_done(
+    service: Service, admin: Person, client: Client, ledger_id: LedgerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that somebody has made up, kept, or got from another page or person, says nothing."""
+    payment, other = await paid(client), await paid(client)
+    path, says = f"/payments/{payment}", "It is written in the audit log"
+    location = (await admin.act(f"{path}/refund", amount="1.00", key=fresh_key())).headers["location"]
+    mark = location.partition("done=")[2]
+    assert says in await admin.page(location)
+    colleague = await signed_in(service, ledger_id, Role.OPERATOR)
+    assert says not in await colleague.page(location)
+    await colleague.http.aclose()
+    assert says not in await admin.page(f"/payments/{other}?done={mark}")
+    seconds, _, mac = mark.partition(".")
+    made_up = (
+        "1",
+        "",
+        ".",
+        f"{int(seconds) + 1}.{mac}",
+        f"{seconds}.{'0' * len(mac)}",
+        f"{'9' * 400}.{mac}",
+        "\u0663.x",
+    )
+    for text in made_up:
+        answer = await admin.get(f"{path}?done={text}")
+        assert (answer.status_code in (200, 400, 422), says in answer.text) == (True, False), text
+    monkeypatch.setattr(service.console, "now", lambda: now() + DONE_SHOWN_FOR + timedelta(seconds=1))
+    assert says not in await admin.page(location)
+
+
+async def test_also_a_page_whose_address_is_encoded_says_it(admin: Person, client: Client) -> None:
+    await client.open_account("till:x@y")
+    done = await admin.act("/accounts/till:x@y/freeze")
+    assert done.status_code == 303, done.text
+    assert "It is written in the audit log" in await admin.page(done.headers["location"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.console.conftest import Person, shown
+from tests.console.test_work import asked, done
 from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.limits.costly_reads import WAITING_MAX
@@ -197,3 +199,16 @@ async def test_another_ledgers_entry_is_not_there(admin: Person, service: Servic
     assert (await admin.act(f"/journal/{entry}/reverse", key=fresh_key())).status_code == 404
     assert (await other.balance("fees"))["posted"] == "12.30"
     await other.http.aclose()
+
+
+async def test_the_journal_does_not_say_of_what_was_declined_that_it_has_moved(admin: Person, client: Client) -> None:
+    payment = await asked(client)
+    said = {"outcome": "declined", "reason": "Closed card", "processor": "away"}
+    await done(admin, f"/processor-calls/{payment}/settle", **said)
+    page = await admin.page("/journal")
+    assert "Moved" not in page
+    rows = re.findall(r"<tr>\s*<td>.*?</tr>", page.partition("<tbody>")[2], re.DOTALL)
+    told = [("only held" in row, "only set free" in row) for row in rows]
+    assert told == [(False, True), (True, False), (True, False), (False, False)], (
+        "declined, proposed, a hold, a deposit"
+    )

@@ -73,6 +73,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/journal/{entry}/receipt"): EVERYBODY,
     ("GET", "/console/{ledger}/payments.csv"): EVERYBODY,
     ("GET", "/console/{ledger}/payments/{payment}"): EVERYBODY,
+    ("GET", "/console/{ledger}/refunds/{refund}"): EVERYBODY,
     ("POST", "/console/{ledger}/payments/{payment}/refund"): WRITERS,
     ("GET", "/console/{ledger}/search"): EVERYBODY,
     ("POST", "/console/{ledger}/views/{page}/keep"): EVERYBODY,

@@ -192,7 +192,10 @@ async def test_what_was_said_about_a_person_is_shown_to_who_may_read_it_and_then
     viewer = await signed_in(service, ledger_id, Role.VIEWER)
     assert shown(MARKUP) not in await viewer.page(path)
     log = (await client.get("/v1/audit-log", params={"type": "console.viewed", "ledger": client.ledger})).json()
-    assert [one["resource"] for one in log["data"]] == [path.removeprefix("/payments/")]
+    payment = path.removeprefix("/payments/")
+    assert [(one["actor"], one["resource"]) for one in log["data"]] == [
+        ("console|viewer", payment), ("console|admin", payment), ("console|admin", f"{payment}/personal"),
+    ]  # fmt: skip
     await client.post("/v1/subjects/person-1/erase", {"reason": "asked for"}, key=fresh_key())
     page = await admin.page(path)
     assert shown(MARKUP) not in page

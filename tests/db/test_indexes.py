@@ -129,6 +129,8 @@ INDEXES = {
     "processor_callbacks_pkey": "an event of a processor is taken once",
     "processor_call_moves_number": "which processors a payment has left, and the first of them",
     "processor_call_moves_pkey": "an entry moves one payment; its proof",
+    "processor_calls_by_outside_id": "the search box of the console: what a processor calls a payment",
+    "scheduled_payments_by_reference": "the search box of the console: a reference",
     "processor_calls_by_processor": "GET /v1/processor-calls?processor",
     "processor_calls_by_state": "GET /v1/processor-calls?state",
     "processor_calls_due": "what is to be asked of a processor now, over all ledgers",

@@ -88,7 +88,8 @@ def test_what_is_not_told_is_not_shown_as_zero_and_what_is_told_steers_no_termin
     assert shown["proof"]["trial balance"] == "-"
     hostile = 'zerosum_hot_account_lock_wait_seconds{account="\x1b[2Jx\\"y"} 1.5'
     assert read_metrics([hostile]).by("account", "zerosum_hot_account_lock_wait_seconds") == {'\x1b[2Jx"y': 1.5}
-    rows = sections(None, Look(at=0.0, metrics=page(hostile), status=None))[3].rows
+    told_of = {part.title: part.rows for part in sections(None, Look(at=0.0, metrics=page(hostile), status=None))}
+    rows = told_of["hot accounts (waited in the last minute)"]
     assert rows == [('\\x1b[2Jx"y', "1.50 s")]
     check = {"name": "x", "state": "good", "detail": "\x1b]0;x\x07"}
     status = {"version": "1", "state": "good", "checks": [check], "ledgers": 1, "as_of": "now"}

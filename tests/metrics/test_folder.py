@@ -222,10 +222,33 @@ def test_hostile_labels_stay_few_and_whole() -> None:
     assert {sample.labels["method"] for sample in found["zerosum_http_requests"].samples} <= {"other"}
 
 
+def test_times_of_reads_and_writes_of_a_route_are_told_apart(tmp_path: Path) -> None:
+    """A slow payment does not hide among quick lists of payments. Methods that nobody knows are one."""
+    metrics = Metrics("api", MetricsFolder(tmp_path))
+    for _ in range(9):
+        metrics.observe_request("/v1/payments", "GET", 200, 0.002)
+    metrics.observe_request("/v1/payments", "POST", 201, 0.4)
+    metrics.observe_request("/v1/payments", "POST", 422, 0.001)
+    for method in ("BREW", "PROPFIND"):
+        metrics.observe_request("/v1/payments", method, 405, 0.001)
+    metrics.tell({})
+    found = {family.name: family for family in read_plain(metrics.expose()[0].decode())}
+    samples = found["zerosum_http_request_seconds"].samples
+    numbers = {one.labels["method"]: one.value for one in samples if one.name.endswith("_count")}
+    quick = {
+        one.labels["method"]: one.value
+        for one in samples
+        if one.name.endswith("_bucket") and float(one.labels["le"]) == 0.25
+    }
+    assert numbers == {"GET": 9, "POST": 2, "other": 2}
+    assert quick == {"GET": 9, "POST": 1, "other": 2}
+
+
 def test_an_exemplar_names_the_trace_only_where_open_metrics_is_asked_for(tmp_path: Path) -> None:
     folder = MetricsFolder(tmp_path)
     own, neighbour = Metrics("api", folder), Metrics("api", folder)
     neighbour.observe_request("/v1/payments", "POST", 201, 0.004, trace_id="0af7651916cd43dd8448eb211c80319c")
+    neighbour.observe_request("/v1/payments", "GET", 200, 0.004)
     neighbour.tell({})
     text, media_type = own.expose(OPEN_METRICS)
     assert media_type.startswith("application/openmetrics-text; version=1.0.0")

@@ -140,6 +140,41 @@ async def test_what_waits_is_counted_over_all_ledgers(fresh: Fresh) -> None:
     assert await readings.run_once() == 4, "all but the sizes: of no account there is no balance yet"
 
 
+async def test_endpoints_that_fail_are_counted_apart_from_those_that_people_have_disabled(fresh: Fresh) -> None:
+    ledger_id = await make_ledger(fresh.database)
+    for minutes, status, reason in (
+        (None, "enabled", None),
+        (9, "enabled", None),
+        (11, "enabled", None),
+        (11, "disabled", "only_failures"),
+        (None, "disabled", "gone"),
+        (11, "disabled", "by_request"),
+        (11, "deleted", "by_request"),
+    ):
+        await fresh.insert(
+            "webhook_endpoints",
+            ledger_id=ledger_id,
+            id=new_uuid(),
+            url="https://hooks.example.com",
+            header_names=[],
+            status=status,
+            disabled_reason=reason,
+            created_at=now(),
+            created_by="key_1",
+            feed_xid=0,
+            feed_id=new_uuid(),
+            failing_since=None if minutes is None else now() - timedelta(minutes=minutes),
+        )
+    readings = fresh.readings()
+    await readings.run_once()
+    assert readings.told()["webhook_endpoints"] == {
+        ("enabled",): 2,
+        ("failing",): 1,
+        ("given_up",): 2,
+        ("disabled",): 1,
+    }
+
+
 async def test_differences_of_two_ledgers_do_not_cancel_each_other_out(fresh: Fresh) -> None:
     for sign in ("debits", "credits"):
         ledger_id = await make_ledger(fresh.database)

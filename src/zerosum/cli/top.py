@@ -13,25 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
 
 from zerosum.adapters.service_client import ServiceAway
 from zerosum.adapters.service_reader import Refused, ServiceReader
 from zerosum.cli.running_service import running_service
 from zerosum.cli.status import BAD, plain
 from zerosum.cli.talk import USAGE, CommandFailed, put, told_plainly
-from zerosum.cli.top_frame import Look, Section, sections
+from zerosum.cli.top_frame import Look, Problem, Section, problems, sections
+from zerosum.cli.top_screen import screen
 
 NAME_COLUMNS = 26
-LABEL_WIDTH = 22
-PANEL_WIDTH = 46
 KEYS_MAX = 100
-_COLOURS = {"good": "green", "degraded": "yellow", "bad": "red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +46,11 @@ class Frame:
     as_of: str
     away: str | None
     sections: Sequence[Section]
+    problems: Sequence[Problem] = ()
 
     @property
     def head(self) -> str:
-        told = f"Zerosum {self.version} at {self.url}: {self.state}, {self.as_of}"
+        told = f"Zerosum {self.version}: {self.state}, {self.as_of}, at {self.url}"
         return plain(told if self.away is None else f"{told} ({self.away})")
 
 
@@ -100,6 +95,7 @@ class Top:
             as_of="-" if status is None else str(status["as_of"]),
             away=away,
             sections=sections(before, now),
+            problems=problems(now),
         )
 
 
@@ -127,25 +123,15 @@ def _watch(top: Top, options: TopOptions) -> int:
     console = Console()
     with _keys_at_once(), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_screen(top.frame()), refresh=True)
+            live.update(_screen(top.frame(), console), refresh=True)
             if ends(_pressed(options.interval)):
                 return 0
 
 
-def _screen(frame: Frame) -> Group:
-    """Texts are shown as they are: what the service tells is no markup."""
-    head = Text(frame.head, style=f"bold {_COLOURS.get(frame.state, 'red')}")
-    panels = [Panel(_table(section), title=section.title, width=PANEL_WIDTH) for section in frame.sections]
-    return Group(head, Columns(panels), Text("q: quit", style="dim"))
-
-
-def _table(section: Section) -> Table:
-    table = Table.grid(expand=True, padding=(0, 1))
-    table.add_column(no_wrap=True, max_width=LABEL_WIDTH)
-    table.add_column(justify="right")
-    for name, value in section.rows:
-        table.add_row(Text(name), Text(value))
-    return table
+def _screen(frame: Frame, console: Console) -> Group:
+    """As large as the window is now. Texts are shown as they are: what the service tells is no markup."""
+    width, height = console.size
+    return Group(*screen(frame.head, frame.state, frame.problems, frame.sections, width, height))
 
 
 @contextmanager

@@ -27,6 +27,16 @@ class Section:
     rows: Rows
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A check that is not good, in full."""
+
+    sign: str
+    name: str
+    state: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """`at` is monotonic, in seconds. None: it could not be read."""
@@ -83,15 +93,30 @@ def sections(before: Look | None, now: Look) -> list[Section]:
     rates = Rates(None if before is None else before.metrics, now.metrics, seconds)
     return [
         Section("traffic", _traffic(rates, now)),
-        Section("refusals a second", _refusals(rates)),
-        Section("committer", _committer(rates, now)),
-        Section("hot accounts (seconds waited in the last minute)", _hot(now)),
         Section("proof", _checks(now, "ready", "trial_balance", "self_audit", "postgresql", "redis")),
-        Section("lag", _checks(now, "events", "webhooks", "publications", "ingest")),
         Section(
             "waits for people",
             _checks(now, "dead_letters", "parked_calls", "webhooks_not_sent", "reviews_waiting", "breaks_open"),
         ),
+        Section("lag", _checks(now, "events", "webhooks", "webhook_endpoints", "publications", "ingest")),
+        Section("committer", _committer(rates, now)),
+        Section("refusals a second", _refusals(rates)),
+        Section("hot accounts (waited in the last minute)", _hot(now)),
+    ]
+
+
+def problems(now: Look) -> list[Problem]:
+    """What somebody must look at."""
+    checks = [] if now.status is None else now.status["checks"]
+    return [
+        Problem(
+            sign=SIGNS.get(check["state"], "?"),
+            name=plain(check["name"].replace("_", " ")),
+            state=plain(check["state"]),
+            detail=plain(check["detail"]),
+        )
+        for check in checks
+        if check["state"] != "good"
     ]
 
 

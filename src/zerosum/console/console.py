@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from urllib.parse import quote, unquote, urlsplit
@@ -67,6 +67,8 @@ class Route:
     is_open: bool
     answer: Answer
     is_streamed: bool = False
+    is_personal: bool = False
+    """Whether each look at it is told in the audit log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,22 +120,35 @@ class Console:
         return with_parameters(path, parameters)
 
     def page(
-        self, template: str, show: Show, *, needs: Scope | None, nav: Nav | None = None, is_report: bool = False
+        self,
+        template: str,
+        show: Show,
+        *,
+        needs: Scope | None,
+        nav: Nav | None = None,
+        is_report: bool = False,
+        is_personal: bool = False,
     ) -> None:
         """A page of a ledger ("/{ledger}/payments"), or of no one ("/ledgers"), for whoever has the scope.
 
-        What `is_report` waits for its turn among the ledger's reports, whoever asks for them.
+        What `is_report` waits for its turn among the ledger's reports, whoever asks for them. What `is_personal` is
+        about the thing that the last part of its address names, and may say something about somebody: who looks at
+        it is told in the audit log before he sees it.
         """
         if nav is not None:
             parts = tuple(part for part in template.split("/")[2:] if part)
-            self.nav.append(Nav(group=nav.group, title=nav.title, key=nav.key, place=parts, scope=needs))
+            self.nav.append(replace(nav, place=parts, scope=needs))
 
         async def answered(call: Call) -> HttpAnswer:
             view = await self._view(call, template, needs)
             async with self.turn(view.ledger_id, is_report=True) if is_report else nullcontext():
-                return await show(view)
+                shown = await show(view)
+            if is_personal:
+                # The thing is there. An id in capitals is the same id.
+                await view.seen([*view.path.values()][-1].lower())
+            return shown
 
-        self._add("GET", template, answered, needs)
+        self._add("GET", template, answered, needs, is_personal=is_personal)
 
     def stream(self, template: str, tell: Callable[[View], Tell], *, needs: Scope) -> None:
         """What a page that is open is told as it happens."""
@@ -161,8 +176,9 @@ class Console:
             if not may_write(view.session, self.now()):
                 raise StepUpNeeded("It is some time since you have shown who you are.")
             # Before it is done: nothing happens of which nobody can say why.
-            await self.viewings.acted(view.caller, name, call.path, view.reason)
-            return await carry_out(view)
+            act = await self.viewings.acted(view.caller, name, call.path, view.reason)
+            async with self.viewings.outcome(act):
+                return await carry_out(view)
 
         self._add("POST", template, answered, needs)
 
@@ -230,9 +246,10 @@ class Console:
         *,
         is_open: bool = False,
         is_streamed: bool = False,
+        is_personal: bool = False,
     ) -> None:
         guarded = self._guarded(answer, is_read=method == "GET")
-        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed))
+        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed, is_personal))
 
     def _guarded(self, answer: Answer, *, is_read: bool) -> Answer:
         """Whatever a page comes to, a page leaves, and in time."""

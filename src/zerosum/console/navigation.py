@@ -14,15 +14,18 @@ GROUPS = ("Today", "Money", "Books", "Outside", "Messages", "Administration")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nav:
-    """A page's place in the navigation. `key` is what follows `g` on the keyboard."""
+    """A page's place in the navigation. `key` is what follows `g` on the keyboard, `also` begin pages below it."""
 
     group: str
     title: str
     key: str = ""
     place: tuple[str, ...] = ()
     scope: Scope | None = None
+    also: tuple[str, ...] = ()
 
     def is_at(self, path: str, ledger: str) -> bool:
         """Whether a page belongs to this place: it, or one below it."""
         here = "/".join((ROOT, ledger, *self.place))
-        return path == here or (bool(self.place) and path.startswith(f"{here}/"))
+        if path == here or (bool(self.place) and path.startswith(f"{here}/")):
+            return True
+        return path.removeprefix(f"{ROOT}/{ledger}/").split("/")[0] in self.also

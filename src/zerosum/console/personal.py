@@ -14,8 +14,8 @@ from zerosum.services.subjects import ShownMembers, Subjects
 async def personal_of(
     view: View, subjects: Subjects, entry_id: UUID, metadata: Mapping[str, str], wire_id: str
 ) -> ShownMembers | None:
-    """It is written down who looks at it. None: nothing was said, or nothing that the role may read."""
+    """Who looks at it is told besides who looks at the page. None: nothing was said, or it is not for the role."""
     if SUBJECT_MEMBER not in metadata or not view.may(Scope.PERSONAL_READ):
         return None
-    await view.seen(wire_id)
+    await view.seen(f"{wire_id}/personal")
     return await subjects.shown(view.caller, entry_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 from zerosum.console.navigation import ROOT
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.gateway.identity.principal import Scope
 from zerosum.services.event_feed import PREFIXES
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ PLACES = {
     Prefix.JOURNAL_ENTRY: "journal",
     Prefix.PAYMENT: "payments",
     Prefix.RECONCILIATION_BREAK: "breaks",
+    Prefix.RECONCILIATION_FILE: "reconciliation/files",
+    Prefix.REFUND: "refunds",
     Prefix.REVIEW: "reviews",
     Prefix.SCHEDULED_PAYMENT: "scheduled-payments",
     Prefix.WEBHOOK_ENDPOINT: "webhooks",
@@ -55,4 +58,15 @@ class Places:
         below = f"{ROOT}/{{ledger}}/{place}/{{"
         if place is None or not any(page.startswith(below) and page.endswith("}") for page in self._pages()):
             return None
-        return self._console.href(ledger, place, render_id(prefix, id_))
+        return self._console.href(ledger, *place.split("/"), render_id(prefix, id_))
+
+    def scope_of(self, *parts: str) -> Scope | None:
+        """What the page needs whose address behind the ledger has these parts. None: nothing, or there is none."""
+        for route in self._console.routes:
+            segments = route.template.removeprefix(f"{ROOT}/{{ledger}}/").split("/")
+            is_like = len(segments) == len(parts) and all(
+                segment == part or segment.startswith("{") for segment, part in zip(segments, parts, strict=True)
+            )
+            if is_like and route.method == "GET":
+                return route.needs
+        return None

@@ -30,12 +30,16 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._shared = frozenset(shared)
         self._environment.globals.update(shared)
         self._environment.filters.update(
             amount=amount, when=when, clock=clock, age=age, wire=wire, words=words, span=span, pretty=pretty
         )
 
     def render(self, name: str, shown: Mapping[str, Any]) -> str:
+        """Raises ValueError where a page would hide what every page shows: the version in its footer, say."""
+        if hidden := self._shared & shown.keys():
+            raise ValueError(f"{name}: every template knows {', '.join(sorted(hidden))}: call it something else")
         return self._environment.get_template(name).render(shown)
 
 

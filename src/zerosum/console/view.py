@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from zerosum.api.endpoints import check_parameters
 from zerosum.api.validation import validated
-from zerosum.console.navigation import GROUPS, Nav
-from zerosum.domain.errors import Forbidden, ValidationFailed
+from zerosum.console.navigation import GROUPS, ROOT, Nav
+from zerosum.domain.errors import AccountNotFound, Forbidden, ValidationFailed
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import Call, HttpAnswer
-from zerosum.services.credentials.console_sessions import SessionRecord, csrf_token, may_write
+from zerosum.services.credentials.console_sessions import SessionRecord, csrf_token, done_mark, is_done_mark, may_write
 from zerosum.services.requests.caller import Caller
 
 Order = TypeVar("Order", bound=BaseModel)
@@ -97,8 +98,12 @@ class View:
 
     @property
     def is_done(self) -> bool:
-        """Whether the page is shown after an act that went well."""
-        return b"done=1" in self.call.query_string.split(b"&")
+        """Whether the page is shown after an act that went well: an address that anybody has made up says nothing."""
+        marks = [part[5:] for part in self.call.query_string.split(b"&") if part.startswith(b"done=")]
+        if len(marks) != 1:
+            return False
+        mark = marks[0].decode("ascii", "replace")
+        return is_done_mark(mark, self.token, self.call.path, self.console.now())
 
     def href(self, *parts: str, **parameters: str | None) -> str:
         """An address of this ledger's: href("payments", id) -> /console/led_…/payments/pay_…"""
@@ -150,11 +155,23 @@ class View:
 
     def go_to(self, *parts: str) -> HttpAnswer:
         """After an act: back to the page that shows what has become of it."""
-        return see_other(f"{self.href(*parts)}?done=1")
+        path = "/".join((ROOT, self.ledger, *parts))
+        return see_other(self.href(*parts, done=done_mark(self.token, path, self.console.now())))
 
     async def seen(self, resource: str) -> None:
         """Write down that this person has looked at somebody's data: once an hour."""
         await self.console.viewings.note(self.caller, resource)
+
+    async def seen_account(self, text: str | None) -> None:
+        """The same of a list of what somebody's account has done: what we owe, we owe somebody."""
+        if text is None:
+            return
+        try:
+            account = await self.console.services.accounts.get(self.caller, text)
+        except AccountNotFound:
+            return
+        if account.type is AccountType.LIABILITY:
+            await self.seen(render_id(Prefix.ACCOUNT, account.state.id))
 
 
 def fresh_key() -> str:

@@ -70,6 +70,7 @@ class AuditType(StrEnum):
     CONSOLE_SESSION_ENDED = "console.session_ended"
     CONSOLE_VIEWED = "console.viewed"
     CONSOLE_ACTED = "console.acted"
+    CONSOLE_ACT_ENDED = "console.act_ended"
     DIFFERENCE_FOUND = "difference.found"
 
 

@@ -63,6 +63,10 @@ FIRST_PAUSE = timedelta(seconds=5)
 
 PAUSE_MAX = timedelta(minutes=5)
 
+FAILING_LONG = timedelta(minutes=10)
+"""With nothing but failures for so long, which is more than two tries, somebody should look. People are told by status
+and metrics long before integrators are by an event."""
+
 FAILING_AFTER = timedelta(days=1)
 DISABLED_AFTER = timedelta(days=5)
 

@@ -15,13 +15,18 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 NO_ROUTE = "none"
 
+
+def known(method: str) -> str:
+    return method if method in METHODS else OTHER
+
+
 _Key = tuple[str, str, int]
 
 
 class RequestTally:
     def __init__(self) -> None:
         self._seen: dict[_Key, Spread] = {}
-        self._exemplars: dict[str, dict[int, tuple[str, float, float]]] = {}
+        self._exemplars: dict[tuple[str, str], dict[int, tuple[str, float, float]]] = {}
         self._refusals = Counts()
 
     def observe(
@@ -35,10 +40,10 @@ class RequestTally:
         if code:
             self._refusals.add((code,))
         if trace_id:
-            self._exemplars.setdefault(template, {})[place] = (trace_id, seconds, now().timestamp())
+            self._exemplars.setdefault((template, known(method)), {})[place] = (trace_id, seconds, now().timestamp())
 
     def _begun(self, template: str, method: str, status: int) -> Spread:
-        key = (template, method if method in METHODS else OTHER, status)
+        key = (template, known(method), status)
         if len(self._seen) >= 4 * KEYS_MAX:
             key = (OTHER, OTHER, 0)
         return self._seen.setdefault(key, Spread(gateway.SECONDS))
@@ -50,8 +55,10 @@ class RequestTally:
             route = template or NO_ROUTE
             found = Buckets(list(spread.numbers), spread.total)
             answers[route, method, str(status)] = float(sum(found.numbers))
-            seconds[(route,)] = seconds[(route,)] + found if (route,) in seconds else found
-        for template, exemplars in self._exemplars.items():
-            if ((template or NO_ROUTE),) in seconds:
-                seconds[((template or NO_ROUTE),)].exemplars = {place: Exemplar(*of) for place, of in exemplars.items()}
+            place = (route, method)
+            seconds[place] = seconds[place] + found if place in seconds else found
+        for (template, method), exemplars in self._exemplars.items():
+            place = (template or NO_ROUTE, method)
+            if place in seconds:
+                seconds[place].exemplars = {bucket: Exemplar(*of) for bucket, of in exemplars.items()}
         return {gateway.REQUESTS: answers, gateway.REQUEST_SECONDS: seconds, gateway.REFUSALS: self._refusals}

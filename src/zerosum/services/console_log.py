@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from zerosum.db.advisory_locks import lock_until_commit
 from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.audit_log import has_audit_record
 from zerosum.domain.audit import AuditType
-from zerosum.services.audit import audit_record, audited, write_audit
+from zerosum.domain.errors import DomainError, OutcomeUnknown
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.audit import AuditRecord, audit_record, audited, write_audit
 from zerosum.services.requests.caller import Caller
 
 SEEN_APART = timedelta(hours=1)
 """A person who looks at a thing again and again is told of once in so long."""
 
 REMEMBERED_MAX = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What has become of an act."""
+
+    CARRIED_OUT = "carried_out"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
 
 
 class ConsoleLog:
@@ -40,9 +57,41 @@ class ConsoleLog:
             self._seen.popitem(last=False)
         self._seen[one] = now
 
-    async def acted(self, caller: Caller, action: str, resource: str, reason: str) -> None:
-        """What was asked for. What has become of it is told by the thing itself."""
+    async def acted(self, caller: Caller, action: str, resource: str, reason: str) -> AuditRecord:
+        """What is asked for, before anything is done. `outcome` tells what has become of it."""
         record = audit_record(
             AuditType.CONSOLE_ACTED, caller, self._now(), resource=resource, reason=reason, facts={"action": action}
         )
         await write_audit(self._database, record)
+        return record
+
+    @asynccontextmanager
+    async def outcome(self, act: AuditRecord) -> AsyncIterator[None]:
+        """Around what carries the act out.
+
+        A process that dies meanwhile, or is out of time, tells none: then nobody knows here, but the thing itself does.
+        """
+        try:
+            yield
+        except OutcomeUnknown as unknown:
+            await self._ended(act, Outcome.UNKNOWN, unknown.code)
+            raise
+        except DomainError as refusal:
+            await self._ended(act, Outcome.REFUSED, refusal.code)
+            raise
+        await self._ended(act, Outcome.CARRIED_OUT, None)
+
+    async def _ended(self, act: AuditRecord, outcome: Outcome, code: str | None) -> None:
+        """Best effort: what was done is done, and is told to whoever has done it, though its log is away now."""
+        facts = {"action": act.facts["action"], "act": render_id(Prefix.AUDIT_RECORD, act.id), "outcome": outcome.value}
+        ended = replace(
+            act,
+            id=new_uuid(),
+            recorded_at=self._now(),
+            type=AuditType.CONSOLE_ACT_ENDED,
+            facts=facts if code is None else {**facts, "code": code},
+        )
+        try:
+            await write_audit(self._database, ended)
+        except DomainError:
+            _log.warning("how an act of the console has ended was not written", extra={"audit_id": facts["act"]})

@@ -20,9 +20,9 @@ from zerosum.db.queries.payment_lives import (
 from zerosum.db.queries.payments import RecordedPayment, find_payments
 from zerosum.db.queries.processor_calls import RecordedCall, RecordedCallback, callbacks_of, find_call
 from zerosum.db.queries.processor_moves import RecordedMove, moves_of
-from zerosum.db.queries.refunds import RecordedRefund, list_refunds
+from zerosum.db.queries.refunds import RecordedRefund, find_refund, list_refunds
 from zerosum.db.queries.reviews import RecordedReview, reviews_as_decided
-from zerosum.domain.errors import PaymentNotFound
+from zerosum.domain.errors import NotFound, PaymentNotFound
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
 from zerosum.services.requests.caller import Caller
 
@@ -49,6 +49,19 @@ class PaymentLife:
     deliveries: Sequence[DeliveryTold]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundLife:
+    """The same of a refund, which is of `payment`."""
+
+    refund: RecordedRefund
+    payment: RecordedPayment
+    entries: Sequence[RecordedEntry]
+    call: RecordedCall | None
+    callbacks: Sequence[RecordedCallback]
+    events: Sequence[EventTold]
+    deliveries: Sequence[DeliveryTold]
+
+
 class PaymentLives:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,6 +74,34 @@ class PaymentLives:
             if payment_id not in found:
                 raise PaymentNotFound("This ledger has no such payment.")
             return await _life(connection, ledger_id, found[payment_id])
+
+    async def refund(self, caller: Caller, refund_id: UUID) -> RefundLife:
+        """Raises NotFound."""
+        ledger_id = caller.ledger_id
+        async with self._database.work(ledger_id) as connection:
+            refund = await find_refund(connection, ledger_id, refund_id)
+            if refund is None:
+                raise NotFound("This ledger has no such refund.")
+            payment = (await find_payments(connection, ledger_id, [refund.payment_id]))[refund.payment_id]
+            return await _refund_life(connection, ledger_id, refund, payment)
+
+
+async def _refund_life(
+    connection: Connection, ledger_id: UUID, refund: RecordedRefund, payment: RecordedPayment
+) -> RefundLife:
+    """Its entry, and the one that settled it, where a processor was asked."""
+    ids = [refund.id] if refund.settlement is None else [refund.id, refund.settlement.entry_id]
+    entries = await find_entries(connection, ledger_id, ids)
+    events = await events_of_entries(connection, ledger_id, ids)
+    return RefundLife(
+        refund=refund,
+        payment=payment,
+        entries=sorted(entries.values(), key=lambda entry: (entry.posted_at, entry.id)),
+        call=await find_call(connection, ledger_id, refund.id),
+        callbacks=await callbacks_of(connection, ledger_id, refund.id),
+        events=events,
+        deliveries=await deliveries_of_events(connection, ledger_id, {event.id for event in events}),
+    )
 
 
 async def _life(connection: Connection, ledger_id: UUID, payment: RecordedPayment) -> PaymentLife:

@@ -60,6 +60,9 @@ class WaitingResponse(Response):
     breaks_open: Annotated[Count, Field(description="Open breaks of reconciliation.")]
     webhooks_due: Annotated[Count, Field(description="Deliveries that are due.")]
     webhooks_not_sent: Annotated[Count, Field(description="Deliveries that have failed or are parked.")]
+    endpoints_failing: Annotated[
+        Count, Field(description="Webhook endpoints that fail for ten minutes or more, or were disabled for it.")
+    ]
 
 
 class ServerResponse(Response):

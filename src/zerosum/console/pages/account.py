@@ -7,7 +7,6 @@ from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.view import View, see_other
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.requests.paging import PageRequest
@@ -27,9 +26,7 @@ def account_page(console: Console) -> None:
             # Where one comes back to after stepping up is written with its slashes as they are.
             return see_other(view.href("accounts", wire_id))
         request = page_request(view, "postings", TIMES)
-        if account.type is AccountType.LIABILITY:
-            # What we owe, we owe somebody.
-            await view.seen(wire_id)
+        await view.seen_account(wire_id)
         page = await services.journal.list_postings(view.caller, wire_id, request)
         days = await services.account_history.days(view.caller, account, DAYS_SHOWN)
         open_holds = PageRequest(list_name="holds", limit=HOLDS_SHOWN, filters={"account": wire_id, "status": "open"})

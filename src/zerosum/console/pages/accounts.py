@@ -52,7 +52,7 @@ def account_pages(console: Console) -> None:
         "/{ledger}/accounts",
         listed,
         needs=Scope.ACCOUNTS_READ,
-        nav=Nav(group="Books", title="Accounts", key="a"),
+        nav=Nav(group="Books", title="Accounts", key="a", also=("account-tree",)),
     )
     console.page("/{ledger}/account-tree", tree, needs=Scope.REPORTS_READ, is_report=True)
     _add_acts(console)

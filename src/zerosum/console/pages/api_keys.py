@@ -8,11 +8,13 @@ from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
 from zerosum.console.view import View
-from zerosum.domain.identifiers import ApiKeyId, Prefix
+from zerosum.domain.identifiers import ApiKeyId, Prefix, parse_id
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.credentials.api_keys import ApiKeyRecord
 from zerosum.services.credentials.key_grants import Granter, NewKey
 from zerosum.services.requests.networks import parse_network
+from zerosum.services.requests.paging import Page
 
 SCOPE_FIELD = "scope."
 """What a ticked scope's field begins with: a form has each field once."""
@@ -22,11 +24,17 @@ def api_key_pages(console: Console) -> None:
     services = console.services
 
     async def listed(view: View) -> HttpAnswer:
-        request = page_request(view, "api keys", ())
-        page = await services.ledgers.list_api_keys(request, view.ledger_id)
+        request = page_request(view, "api keys", ("key",))
+        page: Page[ApiKeyRecord]
+        if "key" in request.filters:
+            one = ApiKeyId(parse_id(Prefix.API_KEY, request.filters["key"]))
+            page = Page([await services.api_keys.get(view.ledger_id, one)], None)
+        else:
+            page = await services.ledgers.list_api_keys(request, view.ledger_id)
         return view.show(
             "api_keys.html",
             keys=page.items,
+            is_one="key" in request.filters,
             next=next_page(view, request, page, "api-keys"),
             scopes=sorted(scope for scope in TENANT_SCOPES if view.may(scope)),
             scope_field=SCOPE_FIELD,

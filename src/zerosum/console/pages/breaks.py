@@ -52,7 +52,7 @@ def break_pages(console: Console) -> None:
         needs=Scope.RECONCILIATION_READ,
         nav=Nav(group="Outside", title="Breaks", key="k"),
     )
-    console.page("/{ledger}/breaks/{break}", shown, needs=Scope.RECONCILIATION_READ)
+    console.page("/{ledger}/breaks/{break}", shown, needs=Scope.RECONCILIATION_READ, is_personal=True)
     _add_steps(console)
     _add_adjustment(console)
 

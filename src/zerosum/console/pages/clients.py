@@ -25,6 +25,7 @@ def client_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "clients", ())
         page = await clients.list(view.caller, request)
+        await view.seen("clients")
         return view.show("clients.html", clients=page.items, next=next_page(view, request, page, "clients"))
 
     async def shown(view: View) -> HttpAnswer:

@@ -42,7 +42,7 @@ def currency_pages(console: Console) -> None:
         return view.show("chart.html", chart=await services.charts.get(view.caller))
 
     needs = Scope.ADMIN
-    nav = Nav(group="Administration", title="Currencies and chart")
+    nav = Nav(group="Administration", title="Currencies and chart", also=("chart",))
     console.page("/{ledger}/currencies", listed, needs=needs, nav=nav)
     console.act("/{ledger}/currencies", define, needs=needs, name="define a currency")
     console.page("/{ledger}/chart", chart, needs=needs)

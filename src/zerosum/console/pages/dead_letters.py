@@ -45,7 +45,7 @@ def dead_letter_pages(console: Console) -> None:
 
     nav = Nav(group="Messages", title="Dead letters", key="x")
     console.page("/{ledger}/dead-letters", listed, needs=Scope.ADMIN, nav=nav)
-    console.page("/{ledger}/dead-letters/{dead_letter}", shown, needs=Scope.ADMIN)
+    console.page("/{ledger}/dead-letters/{dead_letter}", shown, needs=Scope.ADMIN, is_personal=True)
     for name, act in (("replay", replay), ("drop", drop)):
         template = f"/{{ledger}}/dead-letters/{{dead_letter}}/{name}"
         console.act(template, act, needs=Scope.ADMIN, name=f"{name} a dead letter")

@@ -60,7 +60,7 @@ def dispute_pages(console: Console) -> None:
         needs=Scope.PAYMENTS_READ,
         nav=Nav(group="Money", title="Disputes", key="d"),
     )
-    console.page("/{ledger}/disputes/{dispute}", shown, needs=Scope.PAYMENTS_READ)
+    console.page("/{ledger}/disputes/{dispute}", shown, needs=Scope.PAYMENTS_READ, is_personal=True)
     _add_acts(console)
 
 

@@ -24,6 +24,7 @@ def hold_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "holds", FILTERS, words=WORDS)
         page = await holds.list(view.caller, request)
+        await view.seen_account(request.filters.get("account"))
         return view.show(
             "holds.html",
             holds=page.items,
@@ -55,6 +56,6 @@ def hold_pages(console: Console) -> None:
 
     read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
     console.page("/{ledger}/holds", listed, needs=read, nav=Nav(group="Money", title="Holds", key="h"))
-    console.page("/{ledger}/holds/{hold}", shown, needs=read)
+    console.page("/{ledger}/holds/{hold}", shown, needs=read, is_personal=True)
     for word, act in (("capture", capture), ("void", void), ("extend", extend)):
         console.act(f"/{{ledger}}/holds/{{hold}}/{word}", act, needs=write, name=f"{word} a hold")

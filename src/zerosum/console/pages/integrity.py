@@ -41,6 +41,6 @@ def integrity_pages(console: Console) -> None:
         found = await receipts.of_entry(view.caller, view.path["entry"])
         return view.show("receipt.html", receipt=found, content=receipt_body(found), wire_id=view.path["entry"])
 
-    console.page("/{ledger}/journal/{entry}/receipt", receipt, needs=Scope.JOURNAL_READ)
+    console.page("/{ledger}/journal/{entry}/receipt", receipt, needs=Scope.JOURNAL_READ, is_personal=True)
     nav = Nav(group="Books", title="Integrity", key="v")
     console.page("/{ledger}/integrity", shown, needs=Scope.REPORTS_READ, nav=nav)

@@ -32,9 +32,13 @@ def journal_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "journal entries", FILTERS)
         page = await journal.list(view.caller, request)
+        await view.seen_account(request.filters.get("account"))
         return view.show(
             "journal.html",
-            entries=[(entry, moved(entry.postings), codes_of(entry.postings)) for entry in page.items],
+            entries=[
+                (entry, moved(entry.postings), unposted(entry.postings), codes_of(entry.postings))
+                for entry in page.items
+            ],
             next=next_page(view, request, page, "journal"),
             given=request.filters,
             kept=await shown_views(view, "journal", request.filters),
@@ -67,7 +71,7 @@ def journal_pages(console: Console) -> None:
         needs=Scope.JOURNAL_READ,
         nav=Nav(group="Books", title="Journal", key="j"),
     )
-    console.page("/{ledger}/journal/{entry}", shown, needs=Scope.JOURNAL_READ)
+    console.page("/{ledger}/journal/{entry}", shown, needs=Scope.JOURNAL_READ, is_personal=True)
     console.act("/{ledger}/journal/{entry}/reverse", reverse, needs=Scope.JOURNAL_WRITE, name="reverse a journal entry")
 
 
@@ -84,6 +88,13 @@ def moved(postings: Sequence[RecordedPosting]) -> list[tuple[str, Decimal]]:
         if line.side is Side.DEBIT:
             sums[line.currency] = add(sums[line.currency], line.amount) if line.currency in sums else line.amount
     return sorted(sums.items())
+
+
+def unposted(postings: Sequence[RecordedPosting]) -> str:
+    """What an entry has done that has moved no money: a hold, a proposal to a processor, or the end of one."""
+    if any(line.layer is Layer.POSTED for line in postings):
+        return ""
+    return "set free" if all(line.releases for line in postings) else "held"
 
 
 def codes_of(postings: Sequence[RecordedPosting]) -> list[str]:

@@ -11,7 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.domain.ledger.account import Layer
-from zerosum.services.payment_lives import PaymentLife
+from zerosum.services.disputes import RecordedDispute
+from zerosum.services.payment_lives import PaymentLife, RefundLife
+from zerosum.services.processor_calls import RecordedMove
+from zerosum.services.refunds import RecordedRefund
+from zerosum.services.webhooks.announcing import shown_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,13 @@ class Step:
 
 def steps_of(life: PaymentLife) -> list[Step]:
     """In the order in which they happened."""
-    found = [*_before(life), *_entries(life), *_outside(life)]
+    found = [*_before(life), *_entries(life, life.refunds, life.disputes, life.payment.id), *_outside(life, life.moves)]
+    return sorted(found, key=lambda step: step.at)
+
+
+def steps_of_refund(life: RefundLife) -> list[Step]:
+    """The same of a refund. Nothing of it is linked to itself."""
+    found = [*_entries(life, (), (), life.refund.id), *_outside(life, ())]
     return sorted(found, key=lambda step: step.at)
 
 
@@ -58,12 +68,20 @@ def _before(life: PaymentLife) -> Iterator[Step]:
         yield Step(at=hold.created_at, title="Held before it was captured", kind="hold", shown=hold)
 
 
-def _entries(life: PaymentLife) -> Iterator[Step]:
-    refunds = {refund.id: refund for refund in life.refunds}
-    disputes = {entry_id: dispute for dispute in life.disputes for entry_id in dispute.entry_ids}
+def _entries(
+    life: PaymentLife | RefundLife,
+    refunded: Sequence[RecordedRefund],
+    disputed: Sequence[RecordedDispute],
+    first_id: UUID,
+) -> Iterator[Step]:
+    """A refund that a processor was asked for has two entries: that which proposed it, and that which settled it."""
+    refunds = {refund.id: refund for refund in refunded}
+    refunds |= {refund.settlement.entry_id: refund for refund in refunded if refund.settlement is not None}
+    disputes = {entry_id: dispute for dispute in disputed for entry_id in dispute.entry_ids}
     deliveries = defaultdict(list)
     for sent in life.deliveries:
-        deliveries[sent.event_id].append(sent)
+        # Many receivers take the path for a secret: who may set webhooks sees it on their own page.
+        deliveries[sent.event_id].append(sent._replace(url=shown_address(sent.url)))
     told = defaultdict(list)
     for event in life.events:
         told[event.id].append((event, deliveries[event.id]))
@@ -74,7 +92,7 @@ def _entries(life: PaymentLife) -> Iterator[Step]:
             title=entry.reason[:1].upper() + entry.reason[1:],
             kind="entry",
             who=entry.actor,
-            shown={"entry": entry, "refund": refund, "dispute": dispute, "is_first": entry.id == life.payment.id},
+            shown={"entry": entry, "refund": refund, "dispute": dispute, "is_first": entry.id == first_id},
             accounts=_t_accounts(entry.postings),
             events=told[entry.id],
         )
@@ -102,13 +120,13 @@ def _layer(line: Any) -> str:
     return "released" if line.releases else "pending"
 
 
-def _outside(life: PaymentLife) -> Iterator[Step]:
+def _outside(life: PaymentLife | RefundLife, moves: Sequence[RecordedMove]) -> Iterator[Step]:
     call = life.call
     if call is None:
         return
-    first = life.moves[0].processor if life.moves else call.processor
+    first = moves[0].processor if moves else call.processor
     yield Step(at=call.created_at, title=f"To be carried out by {first}", kind="route", shown=call)
-    for move in life.moves:
+    for move in moves:
         if move.sent_at is not None:
             yield Step(at=move.sent_at, title=f"{move.processor} was asked", kind="left", shown=move)
         said = f"{move.processor} has not carried it out: {move.to_processor} is asked"

@@ -1,4 +1,4 @@
-"""Payments: the list with its filters, and the life of each."""
+"""Payments: the list with its filters, and the life of each and of its refunds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from zerosum.api.schemas.payments import RefundRequest
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
-from zerosum.console.pages.payment_life import steps_of
+from zerosum.console.pages.payment_life import steps_of, steps_of_refund
 from zerosum.console.pages.payments_csv import payments_as_csv
 from zerosum.console.personal import personal_of
 from zerosum.console.saved_views import shown_views
@@ -31,6 +31,7 @@ def payment_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "payments", FILTERS, words=WORDS)
         page = await payments.list(view.caller, request)
+        await view.seen_account(request.filters.get("account"))
         return view.show(
             "payments.html",
             payments=page.items,
@@ -63,6 +64,21 @@ def payment_pages(console: Console) -> None:
             trace_id=trace_id_in(found.payment.traceparent),
         )
 
+    async def shown_refund(view: View) -> HttpAnswer:
+        found = await console.lives.refund(view.caller, view.id(Prefix.REFUND, "refund"))
+        refund, wire_id = found.refund, render_id(Prefix.REFUND, found.refund.id)
+        subjects = console.services.subjects
+        return view.show(
+            "refund.html",
+            refund=refund,
+            wire_id=wire_id,
+            payment=found.payment,
+            life=found,
+            steps=steps_of_refund(found),
+            personal=await personal_of(view, subjects, refund.id, refund.metadata, wire_id),
+            trace_id=next((trace_id_in(entry.traceparent) for entry in found.entries if entry.id == refund.id), None),
+        )
+
     async def exported(view: View) -> HttpAnswer:
         # Who carries off so much at once is told of, as is who looks at a person's data.
         await view.seen("payments.csv")
@@ -75,10 +91,11 @@ def payment_pages(console: Console) -> None:
 
     console.act("/{ledger}/payments/{payment}/refund", refund, needs=Scope.PAYMENTS_WRITE, name="refund a payment")
     console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ, is_report=True)
-    console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ)
+    console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ, is_personal=True)
+    console.page("/{ledger}/refunds/{refund}", shown_refund, needs=Scope.PAYMENTS_READ, is_personal=True)
     console.page(
         "/{ledger}/payments",
         listed,
         needs=Scope.PAYMENTS_READ,
-        nav=Nav(group="Money", title="Payments", key="p"),
+        nav=Nav(group="Money", title="Payments", key="p", also=("refunds",)),
     )

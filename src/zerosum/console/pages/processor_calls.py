@@ -71,6 +71,6 @@ def processor_call_pages(console: Console) -> None:
     read = Scope.PAYMENTS_READ
     nav = Nav(group="Outside", title="Processor calls", key="l")
     console.page("/{ledger}/processor-calls", listed, needs=read, nav=nav)
-    console.page("/{ledger}/processor-calls/{payment}", shown, needs=read)
+    console.page("/{ledger}/processor-calls/{payment}", shown, needs=read, is_personal=True)
     name = "settle a processor call"
     console.act("/{ledger}/processor-calls/{payment}/settle", settle, needs=Scope.ADMIN, name=name)

@@ -61,6 +61,6 @@ def review_pages(console: Console) -> None:
 
     read, write = Scope.PAYMENTS_READ, Scope.REVIEWS_WRITE
     console.page("/{ledger}/reviews", listed, needs=read, nav=Nav(group="Today", title="Approvals", key="q"))
-    console.page("/{ledger}/reviews/{review}", shown, needs=read)
+    console.page("/{ledger}/reviews/{review}", shown, needs=read, is_personal=True)
     console.act("/{ledger}/reviews/{review}/approve", approve, needs=write, name="approve a payment")
     console.act("/{ledger}/reviews/{review}/refuse", refuse, needs=write, name="refuse a payment")

@@ -38,7 +38,7 @@ def rule_pages(console: Console) -> None:
         verdict = await _verdict(view, given) if "amount" in given else None
         return view.show(
             "rules.html",
-            version=None if rules is None else rules.version,
+            rules_version=None if rules is None else rules.version,
             # The file is the whole installation's: it may tell of other ledgers' accounts and of how much is looked at.
             rules=rules if view.is_of_installation else None,
             given=given,
@@ -60,7 +60,7 @@ def rule_pages(console: Console) -> None:
             return Verdict(refusal=result)
         return Verdict(review=result.view if isinstance(result.view, RecordedReview) else None)
 
-    nav = Nav(group="Administration", title="Rules", key="f")
+    nav = Nav(group="Administration", title="Rules", key="f", also=("house-rules",))
     console.page("/{ledger}/rules", shown, needs=Scope.ADMIN, nav=nav)
 
 

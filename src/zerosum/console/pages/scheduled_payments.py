@@ -22,6 +22,7 @@ def scheduled_payment_pages(console: Console) -> None:
     async def listed(view: View) -> HttpAnswer:
         request = page_request(view, "scheduled payments", FILTERS, words=WORDS)
         page = await schedules.list(view.caller, request)
+        await view.seen_account(request.filters.get("account"))
         return view.show(
             "scheduled_payments.html",
             schedules=page.items,
@@ -53,5 +54,5 @@ def scheduled_payment_pages(console: Console) -> None:
     one = "/{ledger}/scheduled-payments/{scheduled_payment}"
     nav = Nav(group="Money", title="Scheduled payments", key="s")
     console.page("/{ledger}/scheduled-payments", listed, needs=read, nav=nav)
-    console.page(one, shown, needs=read)
+    console.page(one, shown, needs=read, is_personal=True)
     console.act(f"{one}/cancel", take_back, needs=write, name="cancel a scheduled payment")

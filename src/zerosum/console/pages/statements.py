@@ -36,6 +36,7 @@ def statement_pages(console: Console) -> None:
         wire_id = render_id(Prefix.ACCOUNT, account.state.id)
         request = page_request(view, f"statements of {wire_id}", ())
         page = await statements.list(view.caller, wire_id, request)
+        await view.seen_account(wire_id)
         more = next_page(view, request, page, "accounts", wire_id, "statements")
         return view.show("statements.html", account=account, wire_id=wire_id, statements=page.items, next=more)
 
@@ -43,7 +44,7 @@ def statement_pages(console: Console) -> None:
         given = view.query(("format",))
         check_choices(given, format=FORMS)
         numbered, statement = await statements.get(view.caller, view.path["account"], number_of(view))
-        await view.seen(numbered.account.wire_id)
+        await view.seen_account(numbered.account.wire_id)
         name = f"statement-{numbered.account.code}-{numbered.issued.number}"
         if given.get("format") == "csv":
             return as_file(csv_response(await numbered_csv(numbered, statement)), f"{name}.csv")

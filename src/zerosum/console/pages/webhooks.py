@@ -72,7 +72,7 @@ def webhook_pages(console: Console) -> None:
         return view.go_to("webhooks", view.path["endpoint"])
 
     write = Scope.WEBHOOKS_WRITE
-    nav = Nav(group="Messages", title="Webhooks", key="w")
+    nav = Nav(group="Messages", title="Webhooks", key="w", also=("new-webhook",))
     console.page("/{ledger}/webhooks", listed, needs=write, nav=nav)
     console.page("/{ledger}/webhooks/{endpoint}", shown, needs=write)
     console.act("/{ledger}/webhooks/{endpoint}/replay", replay, needs=write, name="replay a webhook's events")

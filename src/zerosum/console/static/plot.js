@@ -13,7 +13,7 @@
         width: place.clientWidth, height: 200, cursor: { y: false }, legend: { show: false },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
         scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 0.01)] } },
-        axes: [{ ...axis, values: (_, marks) => marks.map((mark) => new Date(mark * 1000).toISOString().slice(11, 16)) }, { ...axis, size: 56 }],
+        axes: [{ ...axis, size: 34, values: (_, marks) => marks.map((mark) => new Date(mark * 1000).toISOString().slice(11, 16)) }, { ...axis, size: 56 }],
         series: [{}, { label: place.dataset.label, stroke: colour("--accent"), width: 2, points: { show: false } }],
       }, data, place);
     };

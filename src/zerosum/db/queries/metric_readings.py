@@ -18,6 +18,7 @@ from zerosum.db.queries.signed_checkpoints import first_unsealed
 from zerosum.db.schema.tables import metadata
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.moments import render_time
+from zerosum.domain.webhooks import FAILING_LONG
 
 Rows = list[tuple[str, tuple[str, ...], float]]
 
@@ -59,7 +60,10 @@ union all
 select 'webhook_undelivered', '{pending}', count(*) from webhook_deliveries
 where status = 'pending' and ledger_id = any(:ledgers)
 union all
-select 'webhook_endpoints', array[status], count(*) from webhook_endpoints
+select 'webhook_endpoints', array[case when status = 'enabled' and failing_since <= :failing_before then 'failing'
+    when status = 'disabled' and disabled_reason is distinct from 'by_request' then 'given_up' else status end],
+    count(*)
+from webhook_endpoints
 where status in ('enabled', 'disabled') and ledger_id = any(:ledgers) group by 2
 union all
 select 'publications', array[case when obstacle is null then 'moving' else 'obstructed' end], count(*)
@@ -145,6 +149,7 @@ async def waiting(connection: AsyncConnection, ledger_ids: Sequence[UUID], now: 
         "now": now,
         "soon": now + timedelta(hours=1),
         "late": now - timedelta(minutes=1),
+        "failing_before": now - FAILING_LONG,
         "now_text": render_time(now),
         "day_text": render_time(now + timedelta(days=1)),
         "week_text": render_time(now + timedelta(days=7)),

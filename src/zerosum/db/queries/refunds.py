@@ -58,6 +58,13 @@ async def refunds_as_made(
     }
 
 
+async def find_refund(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> RecordedRefund | None:
+    """As it is now."""
+    await look_up_by_key(connection)
+    row = (await connection.execute(_select(ledger_id).where(refunds.c.id == id_))).one_or_none()
+    return None if row is None else _refund(row)
+
+
 async def list_refunds(
     connection: AsyncConnection,
     ledger_id: UUID,

@@ -13,12 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.schema.archiving import SLOT
+from zerosum.domain.webhooks import FAILING_LONG
 
 COUNTED_MAX = 1_000
 """Of each kind and ledger. That many means: so many or more."""
 
 ACCOUNTS_MAX = 50_000
 """Of all ledgers that are asked for: with more the trial balance is left to the self-audit."""
+
+FAILING_ENDPOINT = """
+    (status = 'enabled' and failing_since <= :failing_before
+     or status = 'disabled' and disabled_reason is distinct from 'by_request')
+"""
+"""Nothing but failures for long, or switched off for them. What somebody has switched off himself is none."""
 
 _OF = "ledger_id = wanted.ledger_id"
 _SOURCES = {
@@ -29,6 +36,7 @@ _SOURCES = {
     "breaks_open": f"reconciliation_breaks where {_OF} and state = 'open'",
     "webhooks_due": f"webhook_deliveries where {_OF} and status = 'pending' and next_at <= :now",
     "webhooks_not_sent": f"webhook_deliveries where {_OF} and status in ('failed', 'parked')",
+    "endpoints_failing": f"webhook_endpoints where {_OF} and {FAILING_ENDPOINT}",
 }
 WAITING = tuple(_SOURCES)
 
@@ -38,14 +46,18 @@ _EACH = ", ".join(
 )
 _SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in _SOURCES)
 _COUNTS = text(f"""
-select {_SUMS}, min(message_since) as message_since, min(event_since) as event_since
+select {_SUMS}, min(message_since) as message_since, min(event_since) as event_since,
+       min(failing_since) as failing_since
 from (
     select {_EACH},
            (select min(first_at) from (
                select first_at from {_SOURCES["messages_waiting"]} limit {COUNTED_MAX}
            ) tried) as message_since,
            (select created_at from events event where event.ledger_id = wanted.ledger_id
-            and event.xid >= zerosum_feed_horizon() order by event.xid, event.id limit 1) as event_since
+            and event.xid >= zerosum_feed_horizon() order by event.xid, event.id limit 1) as event_since,
+           (select min(failing_since) from (
+               select failing_since from {_SOURCES["endpoints_failing"]} limit {COUNTED_MAX}
+           ) failing) as failing_since
     from unnest(cast(:ledgers as uuid[])) wanted (ledger_id)
 ) each
 """)  # noqa: S608 - made of constants only
@@ -78,11 +90,13 @@ class Totals(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """By the names of WAITING; since when the oldest message waits, and the oldest event that cannot be read yet."""
+    """By the names of WAITING; since when the oldest message waits, the oldest event that cannot be read yet, and the
+    webhook endpoint that has failed for longest has failed."""
 
     counts: Mapping[str, int]
     message_since: datetime | None
     event_since: datetime | None
+    failing_since: datetime | None = None
 
 
 class Server(NamedTuple):
@@ -99,9 +113,11 @@ class Server(NamedTuple):
 
 async def count_waiting(connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime) -> Waiting:
     await look_up_by_key(connection)
-    given: dict[str, Any] = {"ledgers": list(ledger_ids), "now": now}
+    given: dict[str, Any] = {"ledgers": list(ledger_ids), "now": now, "failing_before": now - FAILING_LONG}
     row = (await connection.execute(_COUNTS, given)).one()
-    return Waiting({name: getattr(row, name) for name in WAITING}, row.message_since, row.event_since)
+    return Waiting(
+        {name: getattr(row, name) for name in WAITING}, row.message_since, row.event_since, row.failing_since
+    )
 
 
 async def total_accounts(connection: AsyncConnection, ledger_ids: Sequence[UUID]) -> Totals:

@@ -613,6 +613,13 @@ processor_calls = Table(
     Index("processor_calls_of_payee", "ledger_id", "payee_id", "id", postgresql_where=text("entry_id is null")),
     Index("processor_calls_by_state", "ledger_id", "state", "id"),
     Index("processor_calls_by_processor", "ledger_id", "processor", "id"),
+    Index(
+        "processor_calls_by_outside_id",
+        "ledger_id",
+        "processor_payment_id",
+        "id",
+        postgresql_where=text("processor_payment_id is not null"),
+    ),
     CheckConstraint(
         "state in ('proposed', 'sent', 'unknown', 'parked', 'approved', 'declined')",
         name="processor_calls_state_known",
@@ -794,6 +801,13 @@ scheduled_payments = Table(
     Index("scheduled_payments_by_status", "ledger_id", "status", "id"),
     Index("scheduled_payments_by_payer", "ledger_id", "payer_id", "id"),
     Index("scheduled_payments_by_payee", "ledger_id", "payee_id", "id"),
+    Index(
+        "scheduled_payments_by_reference",
+        "ledger_id",
+        "reference",
+        "id",
+        postgresql_where=text("reference is not null"),
+    ),
     Index(
         "scheduled_payments_waiting_by_payer",
         "ledger_id",

@@ -14,7 +14,11 @@ REQUESTS = counter(
     "status",
 )
 REQUEST_SECONDS = histogram(
-    "zerosum_http_request_seconds", "Time from a request's head to the end of its answer, by route.", SECONDS, "route"
+    "zerosum_http_request_seconds",
+    "Time from a request's head to the end of its answer, by route and method (`other`: one that HTTP does not know).",
+    SECONDS,
+    "route",
+    "method",
 )
 REFUSALS = counter(
     "zerosum_http_refusals_total",

@@ -28,7 +28,12 @@ WEBHOOKS = reading(
     "Webhook deliveries that are pending (some are tried again), failed for good, or parked with their endpoint.",
     "status",
 )
-ENDPOINTS = reading("zerosum_webhook_endpoints", "Webhook endpoints by status (enabled, disabled).", "status")
+ENDPOINTS = reading(
+    "zerosum_webhook_endpoints",
+    "Webhook endpoints by status: enabled, failing (for ten minutes or more), given_up (disabled for its failures),"
+    " disabled (by a person).",
+    "status",
+)
 MAILS_SENT = counter("zerosum_mails_sent_total", "Mails that the mail server took.", where=_MAILED)
 MAILS_FAILED = counter(
     "zerosum_mails_failed_total", "Mails that the mail server refused, or put off for a day.", where=_MAILED

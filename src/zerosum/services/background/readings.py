@@ -40,7 +40,7 @@ _KNOWN = {
     "disputes_undecided": ("overdue", "day", "week", "later", "none"),
     "reconciliation_breaks": ("1d", "7d", "30d", "older"),
     "webhook_undelivered": ("pending", "failed", "parked"),
-    "webhook_endpoints": ("enabled", "disabled"),
+    "webhook_endpoints": ("enabled", "failing", "given_up", "disabled"),
     "publications": ("moving", "obstructed"),
     "dead_letters": ("dead", "retrying", "waiting"),
     "postgres_connections": ("active", "idle", "idle_in_transaction", "other"),

@@ -169,6 +169,14 @@ class ApiKeys:
             found = await find_api_key(connection, ledger_id, key_id)
         return found[0] if found is not None and found[0].is_active(self._now()) else None
 
+    async def get(self, ledger_id: LedgerId, key_id: ApiKeyId) -> ApiKeyRecord:
+        """Raises ApiKeyNotFound."""
+        async with self._database.work(ledger_id) as connection:
+            found = await find_api_key(connection, ledger_id, key_id)
+        if found is None:
+            raise ApiKeyNotFound("There is no such API key.")
+        return found[0]
+
     async def list(
         self, ledger_id: LedgerId | None, *, after: UUID | None, limit: int, is_ascending: bool = False
     ) -> Sequence[ApiKeyRecord]:

@@ -196,9 +196,39 @@ def may_write(session: SessionRecord, now: datetime) -> bool:
     return now - session.stepped_up_at < STEPPED_UP_FOR
 
 
+DONE_SHOWN_FOR = timedelta(minutes=1)
+"""A page that is kept, or opened once more, does not say it again for long."""
+
+DONE_DIGITS = 32
+SECONDS_DIGITS_MAX = 12
+
+
 def csrf_token(token: str) -> str:
     """What every form of this session carries: nobody else can make it, and it tells nothing of the session."""
     return sha256(b"zerosum.console.csrf.v1" + token.encode("ascii")).hexdigest()
+
+
+def done_mark(token: str, path: str, at: datetime) -> str:
+    """What an act leaves in the address of the page that it leads to, so that this page may say that it was done.
+
+    Nobody else can make one, it is for that page alone, and says it for DONE_SHOWN_FOR.
+    """
+    seconds = int(at.timestamp())
+    return f"{seconds}.{_done_mac(token, path, seconds)}"
+
+
+def is_done_mark(mark: str, token: str, path: str, now: datetime) -> bool:
+    seconds, _, mac = mark.partition(".")
+    if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= SECONDS_DIGITS_MAX and mac.isascii()):
+        return False
+    age = now.timestamp() - int(seconds)
+    is_fresh = -1.0 <= age <= DONE_SHOWN_FOR.total_seconds()
+    return is_fresh and hmac.compare_digest(mac, _done_mac(token, path, int(seconds)))
+
+
+def _done_mac(token: str, path: str, seconds: int) -> str:
+    said = f"zerosum.console.done.v1 {seconds} {path}".encode()
+    return hmac.new(token.encode("ascii"), said, sha256).hexdigest()[:DONE_DIGITS]
 
 
 def _told(

@@ -58,6 +58,7 @@ def checks_of(found: Found) -> list[Check]:
         redis,
         _queue(found),
         *_lags(found),
+        _endpoints(found),
         *_work(found),
     ]
 
@@ -140,6 +141,28 @@ def _publications(found: Found) -> Check:
     lag = _lag(found, "publications", oldest, LAG_SECONDS_MAX)
     obstacles = sorted({one.record.obstacle for one in found.publications if one.record.obstacle})
     return Check(lag.name, State.DEGRADED, obstacles[0]) if obstacles else lag
+
+
+def _endpoints(found: Found) -> Check:
+    """Webhook endpoints that take nothing: their events wait for three days, then nobody gets them by themselves."""
+    waiting = found.waiting
+    failing = waiting.counts.get("endpoints_failing", 0) if waiting else 0
+    if waiting is None or not failing:
+        return Check("webhook_endpoints", State.GOOD, "none fails for long")
+    since = waiting.failing_since
+    told = f"{_number(failing)} {'fails' if failing == 1 else 'fail'}"
+    if since is not None:
+        told += (
+            f" for {_span(found.seconds_since(since))}"
+            if failing == 1
+            else f", one for {_span(found.seconds_since(since))}"
+        )
+    return Check("webhook_endpoints", State.DEGRADED, f"{told}: {_MEND_ENDPOINT}")
+
+
+_MEND_ENDPOINT: Final = (
+    "have the receiver mended, then enable and replay, or delete it; GET /v1/webhook-endpoints tells which"
+)
 
 
 def _work(found: Found) -> list[Check]:
