@@ -265,6 +265,30 @@ async def test_losing_costs_a_fee(
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
+@pytest.mark.parametrize("named_by", ["id", "code"])
+@pytest.mark.parametrize("in_the_way", ["currency_mismatch", "account_frozen", "limit_exceeded"])
+async def test_a_fee_that_is_refused_names_its_account_as_the_request_does_and_is_kept(
+    client: Client, paid: dict[str, Any], named_by: str, in_the_way: str
+) -> None:
+    currency = "EUR" if in_the_way == "currency_mismatch" else "USD"
+    fees = await client.open_account("fees", type="revenue", currency=currency, max_available="0.99")
+    if in_the_way == "account_frozen":
+        await client.post("/v1/accounts/fees/freeze")
+    dispute = await opened(client, paid)
+    path, key = f"/v1/disputes/{dispute['id']}/chargeback", fresh_key()
+    body = {"fee": {"amount": "1", "to": fees[named_by], "force": True}}
+    first = await client.post(path, body, key=key)
+    problem = refused(first, first.status_code, in_the_way, "/fee/to", members=["account"])
+    told = [problem[name] for name in ("account", "account_id", "account_code")]
+    assert told == [fees[named_by], fees["id"], "fees"]
+    await client.post("/v1/accounts/fees/unfreeze")
+    again = await client.post(path, body, key=key)
+    replay = refused(again, first.status_code, in_the_way, "/fee/to")
+    assert again.headers["idempotency-replayed"] == "true"
+    assert {**replay, "request_id": ""} == {**problem, "request_id": ""}
+    refused(await client.post(path, {}, key=key), 422, "idempotency_key_reused")
+
+
 async def test_refunds_and_disputes_never_come_to_more_than_was_paid(
     client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
 ) -> None:

@@ -20,7 +20,7 @@ from zerosum.domain.errors import (
     ValidationFailed,
 )
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
+from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit, debit
@@ -307,6 +307,12 @@ class LoseDispute(ChangeDispute):
     verb = DisputeVerb.LOST
 
     note: str | None = None
+    unfit_fee: DomainError | None = None
+    """Why what its request names as a fee can be none, whatever the books hold: so its key keeps that."""
+
+    fee_called: str | None = None
+    """How its request has named the account of the fee."""
+
     fee: Money | None = None
     fee_account_id: AccountId | None = None
     is_forced: bool = False
@@ -314,6 +320,8 @@ class LoseDispute(ChangeDispute):
     """The version of the house rules by which it costs that, where the request has not said it."""
 
     def check(self, dispute: Dispute, book: Book) -> None:
+        if self.unfit_fee is not None:
+            raise self.unfit_fee
         ChangeDispute.check(self, dispute, book)
         if self.fee is None or self.fee_account_id is None:
             return
@@ -355,6 +363,15 @@ class LoseDispute(ChangeDispute):
             "fee_account_id": self.fee_account_id,
             "fee_house_rules": self.house_rules,
         }
+
+    def named(self, objection: DomainError) -> DomainError:
+        """The account of the fee is the only one that its caller may have named."""
+        named = ChangeDispute.named(self, objection)
+        if self.fee_called is not None and self.fee_account_id is not None:
+            fee_account = render_id(Prefix.ACCOUNT, self.fee_account_id)
+            if named.facts.get("account_id") == fee_account:
+                named.facts["account"] = self.fee_called
+        return named
 
     def _settled(self, payment: Payment, dispute: Dispute) -> Payment:
         amount = dispute.money.amount
