@@ -223,6 +223,35 @@ async def test_what_was_won_is_questioned_once_more(
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
+async def test_no_freeze_and_no_limit_refuses_any_step(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """What was paid is spent, and nobody may take or give anything: it has happened elsewhere all the same."""
+    await client.transfer("bob", "alice", "40")
+    windows = [{"direction": way, "window": "day", "count": 1} for way in ("in", "out")]
+    for code in ("alice", "bob"):
+        limits = {"max_available": "0", "velocity_limits": windows}
+        changed = await client.http.patch(f"/v1/accounts/{code}", json=limits)
+        assert changed.status_code == 200, changed.text
+        await sent(client, f"/v1/accounts/{code}/freeze")
+    path = f"/v1/disputes/{(await opened(client, paid))['id']}"
+    for step, body, status in (
+        ("evidence", {"text": "Delivered"}, "under_review"),
+        ("resolve", {}, "won"),
+        ("escalate", {"stage": "pre_arbitration"}, "open"),
+        ("evidence", {"text": "Signed"}, "under_review"),
+        ("resolve", {}, "won"),
+        ("escalate", {"stage": "arbitration"}, "open"),
+        ("chargeback", {}, "lost"),
+    ):
+        rehearsed = await client.post(f"{path}/{step}", body, key=fresh_key(), params={"dry_run": "true"})
+        assert (rehearsed.status_code, rehearsed.json()["status"]) == (200, status), (step, rehearsed.text)
+        assert (await sent(client, f"{path}/{step}", body))["status"] == status, step
+    assert await standing(client, "bob") == ("-40.00", "0.00", "-40.00")
+    assert await standing(client, "alice") == ("140.00", "0.00", "140.00")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
 async def test_what_was_won_and_then_refunded_is_not_held_again(client: Client, paid: dict[str, Any]) -> None:
     dispute = await opened(client, paid)
     await sent(client, f"/v1/disputes/{dispute['id']}/resolve")
