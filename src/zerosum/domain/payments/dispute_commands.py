@@ -20,8 +20,8 @@ from zerosum.domain.errors import (
     ValidationFailed,
 )
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId, Prefix, render_id
-from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
+from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
+from zerosum.domain.ledger.account_change import AccountChange, objection_to_account, wire_account_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit, debit
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
@@ -368,8 +368,7 @@ class LoseDispute(ChangeDispute):
         """The account of the fee is the only one that its caller may have named."""
         named = ChangeDispute.named(self, objection)
         if self.fee_called is not None and self.fee_account_id is not None:
-            fee_account = render_id(Prefix.ACCOUNT, self.fee_account_id)
-            if named.facts.get("account_id") == fee_account:
+            if named.facts.get("account_id") == wire_account_id(self.fee_account_id):
                 named.facts["account"] = self.fee_called
         return named
 
