@@ -223,6 +223,35 @@ async def test_what_was_won_is_questioned_once_more(
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
+async def test_no_freeze_and_no_limit_refuses_any_step(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """What was paid is spent, and nobody may take or give anything: it has happened elsewhere all the same."""
+    await client.transfer("bob", "alice", "40")
+    windows = [{"direction": way, "window": "day", "count": 1} for way in ("in", "out")]
+    for code in ("alice", "bob"):
+        limits = {"max_available": "0", "velocity_limits": windows}
+        changed = await client.http.patch(f"/v1/accounts/{code}", json=limits)
+        assert changed.status_code == 200, changed.text
+        await sent(client, f"/v1/accounts/{code}/freeze")
+    path = f"/v1/disputes/{(await opened(client, paid))['id']}"
+    for step, body, status in (
+        ("evidence", {"text": "Delivered"}, "under_review"),
+        ("resolve", {}, "won"),
+        ("escalate", {"stage": "pre_arbitration"}, "open"),
+        ("evidence", {"text": "Signed"}, "under_review"),
+        ("resolve", {}, "won"),
+        ("escalate", {"stage": "arbitration"}, "open"),
+        ("chargeback", {}, "lost"),
+    ):
+        rehearsed = await client.post(f"{path}/{step}", body, key=fresh_key(), params={"dry_run": "true"})
+        assert (rehearsed.status_code, rehearsed.json()["status"]) == (200, status), (step, rehearsed.text)
+        assert (await sent(client, f"{path}/{step}", body))["status"] == status, step
+    assert await standing(client, "bob") == ("-40.00", "0.00", "-40.00")
+    assert await standing(client, "alice") == ("140.00", "0.00", "140.00")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
 async def test_what_was_won_and_then_refunded_is_not_held_again(client: Client, paid: dict[str, Any]) -> None:
     dispute = await opened(client, paid)
     await sent(client, f"/v1/disputes/{dispute['id']}/resolve")
@@ -263,6 +292,30 @@ async def test_losing_costs_a_fee(
     assert await standing(client, "fees") == ("15.00", "0.00", "15.00")
     assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+@pytest.mark.parametrize("named_by", ["id", "code"])
+@pytest.mark.parametrize("in_the_way", ["currency_mismatch", "account_frozen", "limit_exceeded"])
+async def test_a_fee_that_is_refused_names_its_account_as_the_request_does_and_is_kept(
+    client: Client, paid: dict[str, Any], named_by: str, in_the_way: str
+) -> None:
+    currency = "EUR" if in_the_way == "currency_mismatch" else "USD"
+    fees = await client.open_account("fees", type="revenue", currency=currency, max_available="0.99")
+    if in_the_way == "account_frozen":
+        await client.post("/v1/accounts/fees/freeze")
+    dispute = await opened(client, paid)
+    path, key = f"/v1/disputes/{dispute['id']}/chargeback", fresh_key()
+    body = {"fee": {"amount": "1", "to": fees[named_by], "force": True}}
+    first = await client.post(path, body, key=key)
+    problem = refused(first, first.status_code, in_the_way, "/fee/to", members=["account"])
+    told = [problem[name] for name in ("account", "account_id", "account_code")]
+    assert told == [fees[named_by], fees["id"], "fees"]
+    await client.post("/v1/accounts/fees/unfreeze")
+    again = await client.post(path, body, key=key)
+    replay = refused(again, first.status_code, in_the_way, "/fee/to")
+    assert again.headers["idempotency-replayed"] == "true"
+    assert {**replay, "request_id": ""} == {**problem, "request_id": ""}
+    refused(await client.post(path, {}, key=key), 422, "idempotency_key_reused")
 
 
 async def test_refunds_and_disputes_never_come_to_more_than_was_paid(

@@ -257,6 +257,25 @@ async def test_what_is_refused(client: Client, guest: str, members: dict[str, An
     assert await standing(client, guest) == ("100.00", "0.00", "100.00")
 
 
+@pytest.mark.parametrize("named_by", ["id", "code"])
+@pytest.mark.parametrize("amount", ["1", "101"])
+async def test_who_is_in_the_way_of_a_hold_is_named_as_the_request_names_him(
+    client: Client, guest: str, named_by: str, amount: str
+) -> None:
+    full = await client.open_account("full", max_available="0.50")
+    payer = (await client.get(f"/v1/accounts/{guest}")).json()
+    body = {"from": payer[named_by], "to": full[named_by], "amount": amount, "currency": "USD"}
+    for parameters in ({}, {"dry_run": "true"}):
+        answer = await client.post("/v1/holds", body, key=fresh_key(), params=parameters)
+        problem = refused(answer, 422, "limit_exceeded" if amount == "1" else "insufficient_funds")
+        first = full if amount == "1" else payer
+        named = [problem[name] for name in ("account", "account_id", "account_code")]
+        assert named == [first[named_by], first["id"], first["code"]]
+        last = problem["errors"][-1]
+        assert (last["pointer"], last["code"]) == ("/to", "limit_exceeded")
+        assert last.get("account", full[named_by]) == full[named_by]
+
+
 async def test_a_dry_run_writes_nothing(client: Client, guest: str) -> None:
     body = {"from": "guest", "to": "hotel", "amount": "80", "currency": "USD"}
     key = fresh_key()

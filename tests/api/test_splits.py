@@ -286,6 +286,28 @@ async def test_what_the_books_refuse_of_a_capture_or_an_increment_names_its_amou
     refused(await client.post(f"{path}/capture", {"amount": "1"}, key=fresh_key()), 409, "account_frozen", "")
 
 
+@pytest.mark.parametrize("named_by", ["id", "code"])
+@pytest.mark.parametrize("way", ["a capture", "a payment", "a part that comes to nothing"])
+async def test_a_receiver_who_is_in_the_way_is_named_as_the_request_names_him(
+    client: Client, way: str, named_by: str
+) -> None:
+    full = await client.open_account("full", type="revenue", max_available="0.00")
+    path = await hold(client, "10")
+    await client.post("/v1/accounts/full/freeze", {"reason": "Asked for"}, key=fresh_key())
+    percent = "0.0001" if way == "a part that comes to nothing" else "50"
+    splits = [{"to": full[named_by], "percent": percent}]
+    if way == "a capture":
+        answer = await client.post(f"{path}/capture", {"splits": splits}, key=fresh_key())
+    else:
+        answer = await client.pay(order("10", splits))
+    problem = refused(answer, 409, "account_frozen", members=["account"])
+    told = [problem, *[fault for fault in problem["errors"] if "account" in fault]]
+    for one in told:
+        assert one["account"] == full[named_by]
+        assert (one["account_id"], one["account_code"]) == (full["id"], "full")
+    assert {fault["pointer"] for fault in problem["errors"]} == {"/splits/0/to"}
+
+
 async def test_holds_are_resolved_with_splits(client: Client) -> None:
     ids = [(await hold(client, "10")).rpartition("/")[2] for _ in range(2)]
     capture = {"hold": ids[0], "action": "capture", "splits": FEES, "idempotency_key": fresh_key()}

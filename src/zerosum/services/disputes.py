@@ -83,6 +83,8 @@ class _Fee(NamedTuple):
     earner: AccountName
     is_forced: bool
     house_rules: int | None = None
+    unfit: CurrencyMismatch | None = None
+    """Told by the books, whose word is kept under the key of the order."""
 
 
 class Disputes:
@@ -245,7 +247,7 @@ class ChangingKind(_Recorded):
         return Prepared(_change(order, members, fee), members["codes"])
 
     def _fee(self, caller: Caller, order: DisputeChangeOrder, parties: Parties, *, is_prepared: bool) -> _Fee | None:
-        """Raises SameAccount and CurrencyMismatch besides what an amount and a name may be refused for."""
+        """Raises SameAccount besides what an amount and a name may be refused for."""
         if order.is_by_house_rules:
             return self._fee_by_rules(caller, parties, is_prepared=is_prepared)
         if order.fee is None or order.fee_to is None:
@@ -255,13 +257,16 @@ class ChangingKind(_Recorded):
         earner = self._directory.known(caller.ledger_id, order.fee_to, is_prepared=is_prepared, pointer="/fee/to")
         if earner.id == parties.payee_id:
             raise SameAccount("Who was paid pays the fee, and does not get it.", pointer="/fee/to")
+        unfit = None
         if earner.currency != parties.currency:
-            raise CurrencyMismatch(
+            unfit = CurrencyMismatch(
                 f"The account {earner.code} holds {earner.currency}, not {parties.currency}.",
                 pointer="/fee/to",
                 account=order.fee_to,
+                account_id=earner.wire_id,
+                account_code=earner.code,
             )
-        return _Fee(money, earner, order.is_fee_forced)
+        return _Fee(money, earner, order.is_fee_forced, unfit=unfit)
 
     def _fee_by_rules(self, caller: Caller, parties: Parties, *, is_prepared: bool) -> _Fee | None:
         """Who was paid pays nothing to himself."""
@@ -314,6 +319,8 @@ def _change(order: DisputeChangeOrder, members: Mapping[str, Any], fee: _Fee | N
         return commands.LoseDispute(
             **members,
             note=order.text,
+            unfit_fee=fee.unfit,
+            fee_called=order.fee_to,
             fee=fee.money,
             fee_account_id=fee.earner.id,
             is_forced=fee.is_forced,

@@ -21,7 +21,7 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.events import EventType, ResourceType, told_time
 from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
-from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
+from zerosum.domain.ledger.account_change import AccountChange, objection_to_account, wire_account_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit, debit
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
@@ -308,6 +308,12 @@ class LoseDispute(ChangeDispute):
     verb = DisputeVerb.LOST
 
     note: str | None = None
+    unfit_fee: DomainError | None = None
+    """Why what its request names as a fee can be none, whatever the books hold: so its key keeps that."""
+
+    fee_called: str | None = None
+    """How its request has named the account of the fee."""
+
     fee: Money | None = None
     fee_account_id: AccountId | None = None
     is_forced: bool = False
@@ -315,6 +321,8 @@ class LoseDispute(ChangeDispute):
     """The version of the house rules by which it costs that, where the request has not said it."""
 
     def check(self, dispute: Dispute, book: Book) -> None:
+        if self.unfit_fee is not None:
+            raise self.unfit_fee
         ChangeDispute.check(self, dispute, book)
         if self.house_rules is None:
             for refusal in self._against_fee(book):
@@ -360,6 +368,14 @@ class LoseDispute(ChangeDispute):
             "fee_account_id": self.fee_account_id,
             "fee_house_rules": self.house_rules,
         }
+
+    def named(self, objection: DomainError) -> DomainError:
+        """The account of the fee is the only one that its caller may have named."""
+        named = ChangeDispute.named(self, objection)
+        if self.fee_called is not None and self.fee_account_id is not None:
+            if named.facts.get("account_id") == wire_account_id(self.fee_account_id):
+                named.facts["account"] = self.fee_called
+        return named
 
     def _settled(self, payment: Payment, dispute: Dispute) -> Payment:
         amount = dispute.money.amount

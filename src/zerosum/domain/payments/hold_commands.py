@@ -92,7 +92,7 @@ class PlaceHold(HoldCommand):
         yield from LedgerCommand.objections(self, book)
         full = objection_to_payee(book, self.payee_id, self.money)
         if full is not None:
-            yield self.named(full.at("/to"))
+            yield self.point(full.at("/postings/1/account"))
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         if objection_to_payee(book, self.payee_id, self.money) is not None:

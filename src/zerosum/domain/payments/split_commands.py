@@ -25,6 +25,7 @@ from zerosum.domain.payments.splits import (
     AskedSplit,
     Split,
     SplitPayment,
+    called_as_asked,
     divided,
     given_back,
     moved,
@@ -59,10 +60,11 @@ def pointed_at_split(pay: Pay, splits: Sequence[Split], objection: DomainError) 
 
 def against_receivers(pay: Pay, splits: Sequence[Split], book: Book) -> Iterator[DomainError]:
     """Of those whose part comes to nothing. To the others the entry itself is judged."""
+    asked = [split.asked for split in splits]
     empty = [split.asked for split in splits if not split.amount]
     for objection in _objections_to_receivers(book, empty, pay.money):
-        pointer = pointer_to(objection, [split.asked for split in splits])
-        yield pay.named(objection).at(pointer or "/to")
+        pointer = pointer_to(objection, asked)
+        yield called_as_asked(pay.named(objection), asked).at(pointer or "/to")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ class CaptureInParts(CaptureHold):
 
     def point(self, objection: DomainError) -> DomainError:
         pointer = pointer_to(objection, self.asked)
-        pointed = ChangeHold.point(self, objection)
+        pointed = called_as_asked(ChangeHold.point(self, objection), self.asked)
         return pointed if pointer is None else pointed.at(pointer)
 
     def objections(self, book: Book) -> Iterator[DomainError]:

@@ -187,6 +187,15 @@ def moved(splits: Sequence[Split], amounts: Iterable[Decimal], money: Money) -> 
             yield split.asked.account_id, Money(amount, money.currency)
 
 
+def called_as_asked(objection: DomainError, asked: Sequence[AskedSplit]) -> DomainError:
+    """Once it tells id and code of its account: that it is called as the order has called it."""
+    wire_id = objection.facts.get("account_id")
+    for one in asked:
+        if wire_id == render_id(Prefix.ACCOUNT, one.account_id):
+            objection.facts["account"] = one.called
+    return objection
+
+
 def pointer_to(objection: DomainError, asked: Sequence[AskedSplit]) -> str | None:
     """The member that names the account of this objection; None where no split does."""
     for place, one in enumerate(asked):
