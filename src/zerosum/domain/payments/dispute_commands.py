@@ -372,9 +372,9 @@ class LoseDispute(ChangeDispute):
     def named(self, objection: DomainError) -> DomainError:
         """The account of the fee is the only one that its caller may have named."""
         named = ChangeDispute.named(self, objection)
-        if self.fee_called is not None and self.fee_account_id is not None:
-            if named.facts.get("account_id") == wire_account_id(self.fee_account_id):
-                named.facts["account"] = self.fee_called
+        called, earner_id = self.fee_called, self.fee_account_id
+        if called and earner_id and named.facts.get("account_id") == wire_account_id(earner_id):
+            named.facts["account"] = called
         return named
 
     def _settled(self, payment: Payment, dispute: Dispute) -> Payment:
