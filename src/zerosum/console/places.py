@@ -24,6 +24,7 @@ PLACES = {
     Prefix.JOURNAL_ENTRY: "journal",
     Prefix.PAYMENT: "payments",
     Prefix.RECONCILIATION_BREAK: "breaks",
+    Prefix.PROPOSAL: "proposals",
     Prefix.REVIEW: "reviews",
     Prefix.SCHEDULED_PAYMENT: "scheduled-payments",
     Prefix.WEBHOOK_ENDPOINT: "webhooks",

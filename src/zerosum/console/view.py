@@ -46,6 +46,8 @@ class View:
     ledger_name: str
     path: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)
+    own_key: str | None = None
+    """In place of the form's: of an act that is carried out for somebody."""
 
     @property
     def caller(self) -> Caller:
@@ -133,6 +135,8 @@ class View:
     @property
     def key(self) -> str:
         """The idempotency key of a form that moves money. Raises ValidationFailed, IdempotencyKeyInvalid."""
+        if self.own_key is not None:
+            return self.own_key
         return parse_key(self.field("key").encode("utf-8", "replace"))
 
     def order(self, model: type[Order], *fields: str) -> Order:

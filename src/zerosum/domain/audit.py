@@ -70,6 +70,13 @@ class AuditType(StrEnum):
     CONSOLE_SESSION_ENDED = "console.session_ended"
     CONSOLE_VIEWED = "console.viewed"
     CONSOLE_ACTED = "console.acted"
+    CONSOLE_PROPOSED = "console.proposed"
+    CONSOLE_CONFIRMED = "console.confirmed"
+    CONSOLE_DECLINED = "console.declined"
+    CONSOLE_WITHDRAWN = "console.withdrawn"
+    CONSOLE_LAPSED = "console.lapsed"
+    CONSOLE_CARRIED_OUT = "console.carried_out"
+    CONSOLE_REFUSED = "console.refused"
     DIFFERENCE_FOUND = "difference.found"
 
 
