@@ -70,6 +70,8 @@ class Route:
     is_open: bool
     answer: Answer
     is_streamed: bool = False
+    is_weighed: bool = False
+    """Above a threshold it waits for a second person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,7 @@ class Console:
             waiting = None if weighed is None else await self.second_person.waits(view, weighed)
             return await carry_out(view) if waiting is None else waiting
 
-        self._add("POST", template, answered, needs)
+        self._add("POST", template, answered, needs, is_weighed=weigh is not None)
 
     def open(self, method: str, template: str, answer: Answer) -> None:
         """What needs no session."""
@@ -250,9 +252,10 @@ class Console:
         *,
         is_open: bool = False,
         is_streamed: bool = False,
+        is_weighed: bool = False,
     ) -> None:
         guarded = self._guarded(answer, is_read=method == "GET")
-        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed))
+        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed, is_weighed))
 
     def _guarded(self, answer: Answer, *, is_read: bool) -> Answer:
         """Whatever a page comes to, a page leaves, and in time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,6 +17,7 @@ from zerosum.api.validation import validated
 from zerosum.console.navigation import GROUPS, Nav
 from zerosum.domain.errors import Forbidden, ValidationFailed
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.money import parse_amount
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import Call, HttpAnswer
@@ -138,6 +140,10 @@ class View:
         if self.own_key is not None:
             return self.own_key
         return parse_key(self.field("key").encode("utf-8", "replace"))
+
+    async def amount(self, said: str, currency: str) -> Decimal:
+        """As the books read it. Raises InvalidAmount, AmountTooLarge, AmountTooPrecise."""
+        return parse_amount(said, await self.console.services.currencies.get(self.ledger_id, currency))
 
     def order(self, model: type[Order], *fields: str) -> Order:
         """The form as a body of the API, with these of its fields: the same words, limits and refusals."""

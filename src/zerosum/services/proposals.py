@@ -7,6 +7,7 @@ A proposal is confirmed in one unit of work and carried out in others, under an 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -93,7 +94,8 @@ class Proposals:
                 found = await find_by_form(connection, caller.ledger_id, act.form_key)
                 if found is not None:
                     return _same(found, caller, act.place, act.form)
-            await self._make_room(connection, caller, act)
+            if (there := await self._made_room(connection, caller, act)) is not None:
+                return there
             person = (await people_behind(connection, caller.ledger_id, [caller.actor]))[caller.actor]
             proposal = Proposal(
                 id=new_uuid(),
@@ -208,16 +210,23 @@ class Proposals:
                 ended = replace(found, status=status, ended_at=now, outcome=outcome)
                 await self._put(connection, caller, ended, now, outcome)
 
-    async def _make_room(self, connection: Connection, caller: Caller, act: ProposedAct) -> None:
-        """One at a time of an address: two of them would be two refunds. Raises InvalidState."""
+    async def _made_room(self, connection: Connection, caller: Caller, act: ProposedAct) -> Proposal | None:
+        """One at a time of an address: two of them would be two refunds. What is there, of a form that has no key.
+
+        Raises InvalidState.
+        """
         now = self._now()
         there = await find_open_at(connection, caller.ledger_id, act.place)
         if there is None:
-            return
+            return None
         if not there.is_overdue(now):
+            if act.form_key is None:
+                with suppress(InvalidState):
+                    return _same(there, caller, act.place, act.form)
             known = render_id(Prefix.PROPOSAL, there.id)
             raise InvalidState(f"The same is proposed already: {known} is {there.status.value}.", proposal=known)
         await self._put(connection, caller, _overdue(there, now), now, _TOO_LATE)
+        return None
 
     async def _lapse_overdue(self, caller: Caller) -> None:
         now = self._now()

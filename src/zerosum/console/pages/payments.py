@@ -76,7 +76,9 @@ def payment_pages(console: Console) -> None:
     async def weighed(view: View) -> Weight:
         asked = view.order(RefundRequest, "amount", "reason").amount
         payment = await payments.get(view.caller, view.id(Prefix.PAYMENT, "payment"))
-        return refund_weight(payment, asked)
+        if asked is not None:
+            return Weight(moves={payment.currency: await view.amount(asked, payment.currency)})
+        return weight_of_rest(payment)
 
     async def refund(view: View) -> HttpAnswer:
         order = view.order(RefundRequest, "amount", "reason").order(view.key, view.id(Prefix.PAYMENT, "payment"))
@@ -100,10 +102,8 @@ def payment_pages(console: Console) -> None:
     )
 
 
-def refund_weight(payment: RecordedPayment, asked: str | None) -> Weight:
-    """All that is left where no amount is asked for. What is disputed or being refunded may be left by then, too."""
-    if asked is not None:
-        return Weight(moves={payment.currency: Decimal(asked)})
+def weight_of_rest(payment: RecordedPayment) -> Weight:
+    """All that is left, where no amount is asked for. What is disputed or being refunded may be left by then, too."""
     paid = payment.amount
     if payment.settlement is not None and payment.settlement.approved is not None:
         paid = payment.settlement.approved
