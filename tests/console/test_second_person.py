@@ -89,7 +89,9 @@ async def test_a_refund_above_the_threshold_waits_for_another_person(
     for text in ("Refund a payment", "12.00", "console|operator", shown(MARKUP), payment, "waits for another person"):
         assert text in page
     assert MARKUP not in page
-    assert proposal in await approver.page("/proposals")
+    listed = await approver.page("/proposals")
+    assert proposal in listed
+    assert "0 of any other currency" in listed
     assert f"/console/{approver.ledger}/proposals?status=waiting" in await approver.page("")
     done = await approver.act(f"/proposals/{proposal}/confirm", reason="Seen the parcel")
     assert (done.status_code, done.headers["location"]) == (
