@@ -71,9 +71,10 @@ def upgrade() -> None:
     )
     op.execute(
         "create trigger console_proposals_decided_once before update on console_proposals for each row "
-        "when (old.ended_at is not null or (old.decided_by is not null and "
-        "(old.decided_by, old.decided_at, old.decision_reason) is distinct from "
-        "(new.decided_by, new.decided_at, new.decision_reason))) execute function zerosum_refuse_change()"
+        "when ((old.ended_at is not null and (old.status, new.status) is distinct from ('refused', 'carried_out')) "
+        "or (old.decided_by is not null and (old.decided_by, old.decided_at, old.decision_reason) "
+        "is distinct from (new.decided_by, new.decided_at, new.decision_reason))) "
+        "execute function zerosum_refuse_change()"
     )
     op.execute(
         f"create trigger console_proposals_money_unchanged before update of {WHAT_WAS_PROPOSED} on console_proposals "

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -16,9 +17,11 @@ from tests.console.conftest import Person, browser, shown, signed_in
 from tests.console.test_pages import paid
 from zerosum.adapters.clock import now
 from zerosum.domain.console_roles import Role
+from zerosum.domain.errors import Unavailable, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
-from zerosum.domain.proposals import WAITS_FOR, Thresholds
+from zerosum.domain.proposals import WAITS_FOR, ProposalStatus, Thresholds
 from zerosum.main import Service
+from zerosum.services.requests.caller import Caller
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -310,8 +313,6 @@ async def test_who_dies_behind_the_confirmation_does_it_once_when_it_goes_on(
 async def test_what_cannot_be_told_yet_stays_confirmed(
     service: Service, operator: Person, approver: Person, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zerosum.domain.errors import Unavailable  # noqa: PLC0415
-
     payment = await paid(client)
     proposal = await propose(operator, payment)
 
@@ -323,6 +324,36 @@ async def test_what_cannot_be_told_yet_stays_confirmed(
         assert (await approver.act(f"/proposals/{proposal}/confirm")).status_code == 503
     assert status_in(await approver.page(f"/proposals/{proposal}")) == "confirmed"
     assert (await approver.act(f"/proposals/{proposal}/confirm")).status_code == 303
+    assert len(await refunds(client, payment)) == 1
+
+
+async def test_of_two_who_carry_it_out_at_once_done_is_done(
+    service: Service, operator: Person, approver: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was refused by what changes with time, and has said so before the other had his answer."""
+    payment = await paid(client)
+    proposal = await propose(operator, payment)
+    at_work, may_go_on, ended = asyncio.Event(), asyncio.Event(), service.console.proposals.end
+
+    async def late(caller: Caller, id_: UUID, status: ProposalStatus, outcome: str) -> None:
+        at_work.set()
+        await may_go_on.wait()
+        await ended(caller, id_, status, outcome)
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise ValidationFailed("Not now.")
+
+    with monkeypatch.context() as first:
+        first.setattr(service.console.proposals, "end", late)
+        done = asyncio.create_task(approver.act(f"/proposals/{proposal}/confirm"))
+        await at_work.wait()
+    with monkeypatch.context() as second:
+        second.setattr(service.services.refunds.desk, "one", refuse)
+        assert (await approver.act(f"/proposals/{proposal}/confirm")).status_code == 422
+    assert status_in(await approver.page(f"/proposals/{proposal}")) == "refused"
+    may_go_on.set()
+    assert (await done).status_code == 303
+    assert status_in(await approver.page(f"/proposals/{proposal}")) == "carried-out"
     assert len(await refunds(client, payment)) == 1
 
 

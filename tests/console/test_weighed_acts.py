@@ -256,3 +256,16 @@ async def test_a_form_that_says_nothing_is_refused_before_anybody_else_is_asked(
         refused = await admin.act(path, key=fresh_key(), **form)
         assert refused.status_code == 422, path
     assert "Nothing waits" in await admin.page("/proposals")
+
+
+async def test_a_call_that_was_moved_to_another_processor_ends_what_was_proposed_of_it(
+    service: Service, admin: Person, approver: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is worth another try elsewhere, and never here: whoever has looked has looked at the wrong one."""
+    path, form = await settled(client, service)
+    monkeypatch.setattr(service.console.proposals, "thresholds", Thresholds.parse("* 0"))
+    proposal = proposal_at(await admin.act(path, key=fresh_key(), **{**form, "processor": "elsewhere"}))
+    refused = await approver.act(f"/proposals/{proposal}/confirm")
+    assert (refused.status_code, "processor_call_moved" in refused.text) == (409, True)
+    assert status_in(await approver.page(f"/proposals/{proposal}")) == "refused"
+    proposal_at(await admin.act(path, key=fresh_key(), **form))

@@ -22,6 +22,7 @@ from zerosum.domain.errors import (
     InvalidState,
     OutcomeUnknown,
     Overloaded,
+    ProcessorCallMoved,
     Unavailable,
 )
 from zerosum.domain.identifiers import Prefix, render_id
@@ -39,7 +40,8 @@ NOT_KEPT = ("csrf", "key")
 """Of a form: the session's token is nobody else's, and what is carried out has a key of its own."""
 
 UNDECIDED = (Unavailable, Overloaded, OutcomeUnknown, IdempotencyKeyReused)
-"""Behind these it may have been done, or may be done yet."""
+"""Behind these it may have been done, or may be done yet; so, too, behind what is worth another try. A call that was
+moved to another processor is not: it never comes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class SecondPerson:
         try:
             answer = await act.carry_out(_as_proposed(view, proposal, is_fixed=True))
         except DomainError as refusal:
-            if not (refusal.retryable or isinstance(refusal, UNDECIDED)):
+            if isinstance(refusal, ProcessorCallMoved) or not (refusal.retryable or isinstance(refusal, UNDECIDED)):
                 told = f"{refusal.code}: {refusal.detail}"
                 await proposals.end(view.caller, proposal.id, ProposalStatus.REFUSED, told)
             raise

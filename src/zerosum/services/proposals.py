@@ -202,11 +202,12 @@ class Proposals:
         return withdrawn
 
     async def end(self, caller: Caller, id_: UUID, status: ProposalStatus, outcome: str) -> None:
-        """What has become of one that was confirmed. Whoever has carried it out at the same time says the same."""
+        """What has become of one that was confirmed. Of two who carry it out at the same time, done is done."""
         now = self._now()
         async with self._database.work(caller.ledger_id) as connection:
             found = await self._locked(connection, caller, id_)
-            if found.status is ProposalStatus.CONFIRMED:
+            is_done_after_all = (found.status, status) == (ProposalStatus.REFUSED, ProposalStatus.CARRIED_OUT)
+            if found.status is ProposalStatus.CONFIRMED or is_done_after_all:
                 ended = replace(found, status=status, ended_at=now, outcome=outcome)
                 await self._put(connection, caller, ended, now, outcome)
 

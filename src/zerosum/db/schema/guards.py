@@ -325,11 +325,12 @@ def statements() -> list[str]:
         "when (old.entry_id is not null) execute function zerosum_refuse_settled_change()",
         "create trigger reviews_decided_once before update on reviews for each row "
         "when (old.last_id is not null) execute function zerosum_refuse_change()",
-        # What has ended has ended, and who has decided stays who he was.
+        # What has ended has ended (but for one that a second attempt has carried out), and who has decided stays.
         "create trigger console_proposals_decided_once before update on console_proposals for each row "
-        "when (old.ended_at is not null or (old.decided_by is not null and "
-        "(old.decided_by, old.decided_at, old.decision_reason) is distinct from "
-        "(new.decided_by, new.decided_at, new.decision_reason))) execute function zerosum_refuse_change()",
+        "when ((old.ended_at is not null and (old.status, new.status) is distinct from ('refused', 'carried_out')) "
+        "or (old.decided_by is not null and (old.decided_by, old.decided_at, old.decision_reason) "
+        "is distinct from (new.decided_by, new.decided_at, new.decision_reason))) "
+        "execute function zerosum_refuse_change()",
         "create trigger subjects_erased_once before update on subjects for each row "
         "when (old.erased_at is not null) execute function zerosum_refuse_change()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
