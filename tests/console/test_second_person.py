@@ -327,6 +327,28 @@ async def test_what_cannot_be_told_yet_stays_confirmed(
     assert len(await refunds(client, payment)) == 1
 
 
+async def test_of_the_rest_what_was_shown_is_paid_and_what_it_may_grow_to_counts(
+    service: Service, operator: Person, approver: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5.00 of 12.34 are disputed: 7.34 are left, below the threshold of 10. Once the dispute is won more would be."""
+    payment = await paid(client)
+    body = {"amount": "5.00", "reason": "Not received"}
+    dispute = (await client.post(f"/v1/payments/{payment}/dispute", body, key=fresh_key())).json()["id"]
+    proposal = await propose(operator, payment)
+    assert "7.34 <" in await approver.page(f"/proposals/{proposal}")
+
+    async def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(service.services.refunds.desk, "one", die)
+        with pytest.raises(Killed):
+            await approver.act(f"/proposals/{proposal}/confirm")
+    assert (await client.post(f"/v1/disputes/{dispute}/resolve", {}, key=fresh_key())).is_success
+    assert (await approver.act(f"/proposals/{proposal}/confirm")).status_code == 303
+    assert [one["amount"] for one in await refunds(client, payment)] == ["7.34"]
+
+
 async def test_of_two_who_carry_it_out_at_once_done_is_done(
     service: Service, operator: Person, approver: Person, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
