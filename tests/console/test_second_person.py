@@ -55,7 +55,7 @@ async def named(service: Service, ledger: LedgerId, name: str, role: Role = Role
 def proposal_at(answer: httpx.Response) -> str:
     """To which an act has led."""
     assert answer.status_code == 303, answer.text
-    found = re.search(r"/proposals/(prp_[0-9a-f-]{36})\?done=1$", answer.headers["location"])
+    found = re.search(r"/proposals/(prp_[0-9a-f-]{36})$", answer.headers["location"])
     assert found is not None, answer.headers["location"]
     return found[1]
 
@@ -86,7 +86,9 @@ async def test_a_refund_above_the_threshold_waits_for_another_person(
     operator: Person, approver: Person, client: Client
 ) -> None:
     payment = await paid(client)
+    assert "Above 10 USD or 0 of any other currency another person" in await operator.page(f"/payments/{payment}")
     proposal = await propose(operator, payment, amount="12.00", reason=MARKUP)
+    assert "Done" not in await operator.page(f"/proposals/{proposal}")
     assert await refunds(client, payment) == []
     page = await approver.page(f"/proposals/{proposal}")
     for text in ("Refund a payment", "12.00", "console|operator", shown(MARKUP), payment, "waits for another person"):

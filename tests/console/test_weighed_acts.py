@@ -171,6 +171,7 @@ async def test_above_its_threshold_it_waits_and_is_done_once(
 ) -> None:
     path, form = await made(client, service)
     monkeypatch.setattr(service.console.proposals, "thresholds", Thresholds.parse(f"USD {float(amount) - 0.01:.2f}"))
+    assert f"{float(amount) - 0.01:.2f} USD another person" in await admin.page(path.rpartition("/")[0])
     so_far = await entries(client)
     sent = {"key": fresh_key(), "reason": "Because", **form}
     proposal = proposal_at(await admin.act(path, **sent))

@@ -72,6 +72,19 @@ def test_thresholds_that_cannot_be_read_stop_the_start_by_their_name(text: str) 
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ""),
+        ("* 0", "0 of any currency"),
+        ("USD 10000, EUR 9.50", "9.50 EUR or 10000 USD"),
+        ("* 0.000000001, USD 10000", "10000 USD or 0.000000001 of any other currency"),
+    ],
+)
+def test_thresholds_are_told_in_words(text: str, words: str) -> None:
+    assert Thresholds.parse(text).in_words == words
+
+
 def test_thresholds_are_a_setting_and_none_by_default() -> None:
     assert not load_settings().second_person.is_on
     found = load_settings(console_second_person="USD 10000, * 0").second_person

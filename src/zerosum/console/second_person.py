@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from zerosum.console.roles import SCOPES
-from zerosum.console.view import View
+from zerosum.console.view import View, see_other
 from zerosum.domain.console_roles import Role
 from zerosum.domain.errors import (
     DomainError,
@@ -154,4 +154,5 @@ def _as_proposed(view: View, proposal: Proposal, *, is_fixed: bool = False) -> V
 
 
 def _shown(view: View, id_: UUID) -> HttpAnswer:
-    return view.go_to(PLACE, render_id(Prefix.PROPOSAL, id_))
+    """Where it says that nothing is done yet."""
+    return see_other(view.href(PLACE, render_id(Prefix.PROPOSAL, id_)))

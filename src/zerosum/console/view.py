@@ -94,6 +94,11 @@ class View:
         """Whether they have lately shown who they are; if not, the first act leads there."""
         return may_write(self.session, self.console.now())
 
+    @property
+    def above(self) -> str:
+        """Above which amounts an act waits for a second person; empty: none does."""
+        return self.console.proposals.thresholds.in_words
+
     def query(self, known: Collection[str] = (), families: tuple[str, ...] = ()) -> dict[str, str]:
         """The parameters that say something, of those the page knows. Raises UnknownParameter, InvalidParameter."""
         given = check_parameters(self.call.query_string, frozenset((*known, "done")), families)

@@ -120,6 +120,17 @@ class Thresholds:
     def is_on(self) -> bool:
         return bool(self.amounts)
 
+    @property
+    def in_words(self) -> str:
+        """`10000 USD or 0 of any other currency`, the others last."""
+        named = [
+            f"{render_amount(amount)} {code}" for code, amount in sorted(self.amounts.items()) if code != ANY_OTHER
+        ]
+        others = self.amounts.get(ANY_OTHER)
+        if others is not None:
+            named.append(f"{render_amount(others)} of any {'other ' if named else ''}currency")
+        return " or ".join(named)
+
     def are_exceeded(self, moves: Moves | None) -> bool:
         """Whether one of these amounts is above its threshold. What nobody can tell is above every one."""
         if moves is None:

@@ -8,7 +8,7 @@ from zerosum.console.navigation import Nav
 from zerosum.console.second_person import PLACE
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix
-from zerosum.domain.proposals import ANY_OTHER, Proposal, ProposalStatus
+from zerosum.domain.proposals import Proposal, ProposalStatus
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 
@@ -28,7 +28,6 @@ def proposal_pages(console: Console) -> None:
             next=next_page(view, request, page, PLACE),
             at=request.filters.get("status", WAITING),
             statuses=(*ProposalStatus, ALL),
-            thresholds=sorted(proposals.thresholds.amounts.items(), key=lambda one: (one[0] == ANY_OTHER, one)),
         )
 
     async def shown(view: View) -> HttpAnswer:
