@@ -6,7 +6,7 @@ Revision: 0068.
 from alembic import op
 
 revision = "0068"
-down_revision = "0064"
+down_revision = "0065"
 branch_labels = None
 depends_on = None
 

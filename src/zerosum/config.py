@@ -25,6 +25,7 @@ from zerosum.domain.console_roles import Role
 from zerosum.domain.mail_addresses import ANY_DOMAIN, domain_of, is_address, is_domain
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
+from zerosum.domain.proposals import Thresholds
 from zerosum.services.credentials.installation_secrets import InstallationSecrets
 from zerosum.services.credentials.key_grants import KeyLifetimes
 from zerosum.services.notifications.limits import MailLimits
@@ -153,6 +154,8 @@ class Settings(BaseSettings):
     """Serve the operators' console at /console."""
     console_issuer: Annotated[ConsoleIssuerSettings | None, NoDecode] = None
     """Who signs people in there, besides the links that the machine prints."""
+    console_second_person: str = ""
+    """Above which amounts, by currency, an act of the console waits for another person; empty: none does."""
     foreign_token_seconds_max: Annotated[int, Field(ge=60)] = 86_400
     """From `iat` to `exp` of a token of one of them."""
     api_key_days_default: Annotated[int | None, Field(ge=1, le=36_500)] = None
@@ -321,6 +324,12 @@ class Settings(BaseSettings):
         Limit.parse(value)
         return value
 
+    @field_validator("console_second_person")
+    @classmethod
+    def _are_thresholds(cls, value: str) -> str:
+        Thresholds.parse(value)
+        return value
+
     @field_validator("database_url", "lane_database_url", "migration_database_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
@@ -400,6 +409,11 @@ class Settings(BaseSettings):
         if value is not None and not METRICS_TOKEN_PATTERN.fullmatch(value.get_secret_value()):
             raise ValueError("must be 16 characters or more of ASCII without spaces (openssl rand -base64 32)")
         return value
+
+    @property
+    def second_person(self) -> Thresholds:
+        """Of the console's acts."""
+        return Thresholds.parse(self.console_second_person)
 
     @property
     def is_tls(self) -> bool:

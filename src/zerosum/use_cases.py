@@ -64,6 +64,7 @@ from zerosum.services.processor_calls import ProcessorCalls
 from zerosum.services.proof_log.checkpoints import SignedCheckpoints
 from zerosum.services.proof_log.receipts import Receipts
 from zerosum.services.proofs.totals import Inspector
+from zerosum.services.proposals import Proposals
 from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 from zerosum.services.reconciliation.breaks import ReconciliationBreaks
 from zerosum.services.reconciliation.files import ReconciliationFiles
@@ -248,6 +249,7 @@ def make_console(
         search=ConsoleSearch(database, services.ledgers),
         rules=ShownRules(rule_book),
         views=ConsoleViews(database, now),
+        proposals=Proposals(database, settings.second_person, Cursors(settings.cursor_key()), now),
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)

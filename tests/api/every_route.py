@@ -23,6 +23,7 @@ SOMETHING = {
     "exchange": f"exc_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
     "review": f"rev_{UNKNOWN_UUID}",
+    "proposal": f"prp_{UNKNOWN_UUID}",
     "scheduled_payment": f"sch_{UNKNOWN_UUID}",
     "dead_letter": f"dl_{UNKNOWN_UUID}",
     "source": "nobody",

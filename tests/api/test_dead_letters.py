@@ -60,7 +60,9 @@ async def test_a_replay_has_its_effect_once_however_often(service: Service, clie
         assert answer.json()["outcome"]["replayed"] is replayed
         assert (await client.balance(a))["posted"] == "5.00"
     refused(await client.post(f"/v1/dead-letters/{letter}/drop"), 409, "dead_letter_settled")
-    (told,) = (await client.get("/v1/audit-log", params={"type": "dead_letter.replayed"})).json()["data"]
+    (told,) = (
+        await client.get("/v1/audit-log", params={"type": "dead_letter.replayed", "ledger": client.ledger})
+    ).json()["data"]
     assert told["resource"] == letter
     assert told["facts"] == {"input": "test", "place": "1", "code": "internal_error", "outcome": "done"}
 

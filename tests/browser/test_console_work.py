@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.browser.driver import Browser, browser, find_programs, until
+from tests.browser.test_console_axe import AXE, LOOK, TAGS
 from tests.campaigns.installation import Installation, installed
 
 pytestmark = [
@@ -30,7 +31,8 @@ PHONE = 390
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     rules = tmp_path_factory.mktemp("rules") / "rules.json"
     rules.write_text(json.dumps({"rules": [{**RULE, "two_approvals_from": "1000"}]}), encoding="utf-8")
-    with installed("--workers", "1", environment={"ZEROSUM_RULES_FILE": str(rules)}, is_warm=True) as installation:
+    settings = {"ZEROSUM_RULES_FILE": str(rules), "ZEROSUM_CONSOLE_SECOND_PERSON": "USD 50, * 0"}
+    with installed("--workers", "1", environment=settings, is_warm=True) as installation:
         yield installation
 
 
@@ -116,6 +118,41 @@ def test_a_payment_is_approved_by_two_people_and_not_twice_by_one(running: Insta
     assert (found["status"], found["decision"]["by"]) == ("approved", "console|ann")
 
 
+ENTER = "\ue007"
+
+
+def test_a_refund_above_the_threshold_is_confirmed_by_another_person(running: Installation, window: Browser) -> None:
+    """By the keyboard alone: Enter in a field sends its form."""
+    made(running, "/v1/payments", {"type": "deposit", "amount": "90", "currency": "USD", "to": "customers:c"}, "first")
+    order = {"type": "transfer", "amount": "80", "currency": "USD", "from": "customers:c", "to": "customers:d"}
+    payment = made(running, "/v1/payments", order, "second")["id"]
+    window.complaints()
+    go(running, window, f"{ledger_page(window)}/payments/{payment}")
+    window.click("details.acts summary")
+    window.write("form[action$='/refund'] input[name=reason]", f"Returned{ENTER}")
+    shows(window, "You have proposed this")
+    place = window.run("return location.pathname")
+    with browser() as second:
+        signed_in(second, link_for(running, "ben", "approver"))
+        second.click(".attention a[href$='proposals?status=waiting']")
+        second.click(".rows tbody a")
+        shows(second, "Proposed by")
+        for scheme in ("dark", "light"):
+            second.prefer(scheme)
+            go(running, second, place)
+            second.run(AXE)
+            assert second.run(LOOK, TAGS) == [], scheme
+        second.run("window.confirm = () => true")
+        second.write("form[action$='/confirm'] input[name=reason]", f"Seen the parcel{ENTER}")
+        shows(second, "Refunded")
+        go(running, second, place)
+        shows(second, "Carried out.")
+        assert second.complaints() == []
+    assert window.complaints() == []
+    (refund,) = asked(running, "GET", f"/v1/payments/{payment}/refunds")["data"]
+    assert (refund["amount"], refund["reason"]) == ("80.00", "Returned")
+
+
 def test_a_break_is_resolved_with_a_reason(running: Installation, window: Browser) -> None:
     account = {"code": "assets:bank", "type": "asset", "currency": "USD", "min_available": None}
     asked(running, "POST", "/v1/accounts", json=account)
@@ -145,7 +182,16 @@ def test_a_break_is_resolved_with_a_reason(running: Installation, window: Browse
 def test_no_page_is_wider_than_a_telephone(running: Installation, window: Browser) -> None:
     place = ledger_page(window)
     window._ask("POST", "/window/rect", {"width": PHONE, "height": 844})
-    for page in ("reviews?status=all", "breaks?state=all", "reconciliation", "holds", "rules", "api-keys", "audit-log"):
+    for page in (
+        "reviews?status=all",
+        "proposals?status=all",
+        "breaks?state=all",
+        "reconciliation",
+        "holds",
+        "rules",
+        "api-keys",
+        "audit-log",
+    ):
         go(running, window, f"{place}/{page}")
         assert window.run(OVERFLOW) <= 0, page
         assert window.complaints() == [], page

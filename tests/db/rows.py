@@ -39,6 +39,7 @@ _TOGETHER: Mapping[str, Mapping[str, Any]] = {
     "reviews": {"status": "in_review", "approvals_needed": 1},
     "scheduled_runs": {"outcome": "skipped", "refusal": "{}"},
     "dead_letters": {"status": "dead"},
+    "console_proposals": {"status": "waiting", "role": "admin", "expires_at": NOON + timedelta(days=3)},
     "subjects": {"sealed_key": "sealed"},
     "signed_checkpoints": {"size": 8, "kinds": "e", "ids": [new_uuid()], "numbers": [0], "hashes": bytes(32)},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.db.servers import Connection
-from zerosum.db.schema.guards import MONEY_COLUMNS
+from zerosum.db.schema.money_columns import MONEY_COLUMNS
 from zerosum.db.schema.provisioning import OWNER_ROLE
 from zerosum.db.schema.tables import APPLICATION_ROLE, JOURNAL, metadata
 

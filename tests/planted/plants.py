@@ -6,6 +6,7 @@ A plant whose text is gone is lost: find where the rule lives now, and plant it 
 from __future__ import annotations
 
 from tests.planted.client_plants import CLIENT_PLANTS
+from tests.planted.console_plants import SECOND_PERSON_PLANTS
 from tests.planted.log_plants import LOG_PLANTS
 from tests.planted.model_plants import MODEL_PLANTS
 from tests.planted.overload_plants import OVERLOAD_PLANTS
@@ -639,6 +640,7 @@ PLANTS: tuple[Plant, ...] = (
     *CONCURRENT_PLANTS,
     *FINGERPRINT_PLANTS,
     *MEMORY_PLANTS,
+    *SECOND_PERSON_PLANTS,
     *GROUP_PLANTS,
     *DUTY_PLANTS,
     *ANSWER_PLANTS,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from zerosum.api.messages import MessageDesk
+from zerosum.api.messages import OF_ENVELOPE, MessageDesk
 from zerosum.api.schemas.dead_letters import dead_letter_body
+from zerosum.api.schemas.payments import PaymentRequest
 from zerosum.api.services import Services
+from zerosum.api.validation import validated
 from zerosum.domain.errors import BodyTooLarge, DomainError
-from zerosum.domain.messages import DeadLetterStatus, MessageOutcome, OutcomeKind, maker_of_messages
+from zerosum.domain.messages import DeadLetterStatus, Message, MessageOutcome, OutcomeKind, maker_of_messages
+from zerosum.domain.money import parse_amount
+from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.services.requests.caller import Caller
+
+PAYMENT = "payment"
 
 
 async def replay(services: Services, caller: Caller, id_: UUID) -> dict[str, Any]:
@@ -29,6 +37,21 @@ async def replay(services: Services, caller: Caller, id_: UUID) -> dict[str, Any
     if record.status is DeadLetterStatus.DEAD:
         record = await services.dead_letters.replayed(caller, id_, outcome)
     return dead_letter_body(record) | {"outcome": dict(outcome.answer)}
+
+
+async def moves_of_message(services: Services, caller: Caller, message: Message) -> Mapping[str, Decimal] | None:
+    """What it would move, by currency, where it is a plain payment. None of any other, and of what cannot be read."""
+    try:
+        whole = parse_json(message.body)
+        content = whole["data"] if "specversion" in whole else whole
+        if not isinstance(content, dict) or content.get("command") != PAYMENT:
+            return None
+        said = {name: value for name, value in content.items() if name not in OF_ENVELOPE}
+        asked = validated(PaymentRequest, said)
+        currency = await services.currencies.get(caller.ledger_id, asked.currency)
+        return {currency.code: parse_amount(asked.amount, currency)}
+    except (DomainError, KeyError):
+        return None
 
 
 async def _outcome(desk: MessageDesk, message: Any, *, is_whole: bool) -> MessageOutcome:

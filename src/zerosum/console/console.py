@@ -3,6 +3,7 @@
 policies -> _answered -> a page (`page`), an act (`act`) or something open to everybody (`open`)
 a page:  session -> ledger of the session -> scope -> the page -> a template
 an act:  the same, then: own page -> form's token -> stepped up -> reason -> audit log -> the act -> back to a page
+         above a threshold the act waits for a second person instead (`second_person.py`)
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.places import Places
 from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
+from zerosum.console.second_person import SecondPerson, Weigh, WeighedAct
 from zerosum.console.static import StaticFiles
 from zerosum.console.streams import LiveStreams, StreamedAnswer, Tell
 from zerosum.console.templates import Templates
@@ -39,12 +41,13 @@ from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_i
 from zerosum.gateway.app import REQUEST_SECONDS_MAX, too_late
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
-from zerosum.services.console_log import ConsoleLog
+from zerosum.services.console_log import ConsoleLog, Outcome
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.console_sessions import ConsoleSessions, SessionRecord, may_write
 from zerosum.services.payment_lives import PaymentLives
+from zerosum.services.proposals import Proposals
 from zerosum.services.shown_rules import ShownRules
 
 NAMES_KEPT = 1_000
@@ -69,6 +72,8 @@ class Route:
     is_streamed: bool = False
     is_personal: bool = False
     """Whether each look at it is told in the audit log."""
+    is_weighed: bool = False
+    """Above a threshold it waits for a second person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,7 @@ class ConsoleServices:
     search: ConsoleSearch
     rules: ShownRules
     views: ConsoleViews
+    proposals: Proposals
     issuer: OpenIdSignIn | None = None
     """Who signs people in, besides links."""
 
@@ -100,6 +106,8 @@ class Console:
         self.search = own.search
         self.rules = own.rules
         self.views = own.views
+        self.proposals = own.proposals
+        self.second_person = SecondPerson(self)
         self.issuer = own.issuer
         self.now = now
         self.door = Door(url)
@@ -161,11 +169,24 @@ class Console:
 
         self._add("GET", template, answered, needs, is_streamed=True)
 
-    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, is_own: bool = False) -> None:
+    def act(
+        self,
+        template: str,
+        carry_out: Show,
+        *,
+        needs: Scope | None,
+        name: str,
+        is_own: bool = False,
+        weigh: Weigh | None = None,
+    ) -> None:
         """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun.
 
-        What is their own and nobody else's people change without a reason, however long ago they came.
+        What is their own and nobody else's people change without a reason, however long ago they came. What moves
+        money says how much (`weigh`): above a threshold it waits for a second person.
         """
+        weighed = None if weigh is None else WeighedAct(name, weigh, carry_out)
+        if weighed is not None:
+            self.second_person.acts[name] = weighed
 
         async def answered(call: Call) -> HttpAnswer:
             view = await self._view(call, template, needs)
@@ -177,10 +198,14 @@ class Console:
                 raise StepUpNeeded("It is some time since you have shown who you are.")
             # Before it is done: nothing happens of which nobody can say why.
             act = await self.viewings.acted(view.caller, name, call.path, view.reason)
-            async with self.viewings.outcome(act):
-                return await carry_out(view)
+            async with self.viewings.outcome(act) as ending:
+                waiting = None if weighed is None else await self.second_person.waits(view, weighed)
+                if waiting is None:
+                    return await carry_out(view)
+                ending.outcome = Outcome.WAITS
+                return waiting
 
-        self._add("POST", template, answered, needs)
+        self._add("POST", template, answered, needs, is_weighed=weigh is not None)
 
     def open(self, method: str, template: str, answer: Answer) -> None:
         """What needs no session."""
@@ -247,9 +272,12 @@ class Console:
         is_open: bool = False,
         is_streamed: bool = False,
         is_personal: bool = False,
+        is_weighed: bool = False,
     ) -> None:
         guarded = self._guarded(answer, is_read=method == "GET")
-        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed, is_personal))
+        self.routes.append(
+            Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed, is_personal, is_weighed)
+        )
 
     def _guarded(self, answer: Answer, *, is_read: bool) -> Answer:
         """Whatever a page comes to, a page leaves, and in time."""

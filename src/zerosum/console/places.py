@@ -27,6 +27,7 @@ PLACES = {
     Prefix.RECONCILIATION_BREAK: "breaks",
     Prefix.RECONCILIATION_FILE: "reconciliation/files",
     Prefix.REFUND: "refunds",
+    Prefix.PROPOSAL: "proposals",
     Prefix.REVIEW: "reviews",
     Prefix.SCHEDULED_PAYMENT: "scheduled-payments",
     Prefix.WEBHOOK_ENDPOINT: "webhooks",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,6 +18,7 @@ from zerosum.console.navigation import GROUPS, ROOT, Nav
 from zerosum.domain.errors import AccountNotFound, Forbidden, ValidationFailed
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.money import parse_amount
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import Call, HttpAnswer
@@ -47,6 +49,8 @@ class View:
     ledger_name: str
     path: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)
+    own_key: str | None = None
+    """In place of the form's: of an act that is carried out for somebody."""
 
     @property
     def caller(self) -> Caller:
@@ -90,6 +94,11 @@ class View:
     def may_write_now(self) -> bool:
         """Whether they have lately shown who they are; if not, the first act leads there."""
         return may_write(self.session, self.console.now())
+
+    @property
+    def above(self) -> str:
+        """Above which amounts an act waits for a second person; empty: none does."""
+        return self.console.proposals.thresholds.in_words
 
     def query(self, known: Collection[str] = (), families: tuple[str, ...] = ()) -> dict[str, str]:
         """The parameters that say something, of those the page knows. Raises UnknownParameter, InvalidParameter."""
@@ -138,7 +147,13 @@ class View:
     @property
     def key(self) -> str:
         """The idempotency key of a form that moves money. Raises ValidationFailed, IdempotencyKeyInvalid."""
+        if self.own_key is not None:
+            return self.own_key
         return parse_key(self.field("key").encode("utf-8", "replace"))
+
+    async def amount(self, said: str, currency: str) -> Decimal:
+        """As the books read it. Raises InvalidAmount, AmountTooLarge, AmountTooPrecise."""
+        return parse_amount(said, await self.console.services.currencies.get(self.ledger_id, currency))
 
     def order(self, model: type[Order], *fields: str) -> Order:
         """The form as a body of the API, with these of its fields: the same words, limits and refusals."""

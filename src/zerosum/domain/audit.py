@@ -71,6 +71,13 @@ class AuditType(StrEnum):
     CONSOLE_VIEWED = "console.viewed"
     CONSOLE_ACTED = "console.acted"
     CONSOLE_ACT_ENDED = "console.act_ended"
+    CONSOLE_PROPOSED = "console.proposed"
+    CONSOLE_CONFIRMED = "console.confirmed"
+    CONSOLE_DECLINED = "console.declined"
+    CONSOLE_WITHDRAWN = "console.withdrawn"
+    CONSOLE_LAPSED = "console.lapsed"
+    CONSOLE_CARRIED_OUT = "console.carried_out"
+    CONSOLE_REFUSED = "console.refused"
     DIFFERENCE_FOUND = "difference.found"
 
 

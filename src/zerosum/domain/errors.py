@@ -482,7 +482,7 @@ class JudgementNeeded(Conflict):
 
 class FourEyesRequired(Conflict):
     code = "four_eyes_required"
-    title = "Somebody else has to approve the payment"
+    title = "Somebody else has to approve it"
 
 
 class ReviewNotFound(Absent):

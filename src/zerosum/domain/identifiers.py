@@ -58,6 +58,7 @@ class Prefix(StrEnum):
     SCHEDULED_PAYMENT = "sch_"
     SCHEDULED_RUN = "run_"
     REVIEW = "rev_"
+    PROPOSAL = "prp_"
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"
     NOTIFICATION = "ntf_"

@@ -6,7 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -32,8 +32,17 @@ class Outcome(StrEnum):
     """What has become of an act."""
 
     CARRIED_OUT = "carried_out"
+    WAITS = "waits"
+    """For a second person. What becomes of it then, its proposal tells."""
     REFUSED = "refused"
     UNKNOWN = "unknown"
+
+
+@dataclass
+class Ending:
+    """Where nothing was raised."""
+
+    outcome: Outcome = Outcome.CARRIED_OUT
 
 
 class ConsoleLog:
@@ -66,20 +75,21 @@ class ConsoleLog:
         return record
 
     @asynccontextmanager
-    async def outcome(self, act: AuditRecord) -> AsyncIterator[None]:
+    async def outcome(self, act: AuditRecord) -> AsyncIterator[Ending]:
         """Around what carries the act out.
 
         A process that dies meanwhile, or is out of time, tells none: then nobody knows here, but the thing itself does.
         """
+        ending = Ending()
         try:
-            yield
+            yield ending
         except OutcomeUnknown as unknown:
             await self._ended(act, Outcome.UNKNOWN, unknown.code)
             raise
         except DomainError as refusal:
             await self._ended(act, Outcome.REFUSED, refusal.code)
             raise
-        await self._ended(act, Outcome.CARRIED_OUT, None)
+        await self._ended(act, ending.outcome, None)
 
     async def _ended(self, act: AuditRecord, outcome: Outcome, code: str | None) -> None:
         """Best effort: what was done is done, and is told to whoever has done it, though its log is away now."""

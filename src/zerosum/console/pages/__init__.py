@@ -25,6 +25,7 @@ from zerosum.console.pages.payments import payment_pages
 from zerosum.console.pages.periods import period_pages
 from zerosum.console.pages.processor_calls import processor_call_pages
 from zerosum.console.pages.progress import progress_pages
+from zerosum.console.pages.proposals import proposal_pages
 from zerosum.console.pages.reconciliation import reconciliation_pages
 from zerosum.console.pages.reports import report_pages
 from zerosum.console.pages.reviews import review_pages
@@ -60,6 +61,7 @@ PAGES: tuple[Callable[[Console], None], ...] = (
     progress_pages,
     integrity_pages,
     review_pages,
+    proposal_pages,
     hold_pages,
     dispute_pages,
     scheduled_payment_pages,

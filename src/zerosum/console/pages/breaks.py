@@ -15,6 +15,7 @@ from zerosum.api.validation import validated
 from zerosum.console.console import Console
 from zerosum.console.lists import ALL, narrowed, next_page, page_request
 from zerosum.console.navigation import Nav
+from zerosum.console.second_person import Weight
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.reconciliation.breaks import BreakState
@@ -89,11 +90,29 @@ def _add_steps(console: Console) -> None:
 def _add_adjustment(console: Console) -> None:
     async def adjust(view: View) -> HttpAnswer:
         view.must(Scope.JOURNAL_WRITE)
-        order = view.order(AdjustBreakRequest, "account", "reason", "effective_at").order()
+        order = _adjustment(view).order()
         await console.services.reconciliation_adjustments.adjust(view.caller, _id(view), order)
         return _back(view)
 
-    console.act("/{ledger}/breaks/{break}/adjust", adjust, needs=Scope.RECONCILIATION_WRITE, name="adjust a break")
+    async def weighed(view: View) -> Weight:
+        """Nothing, once it is closed: another entry is never posted for it."""
+        view.must(Scope.JOURNAL_WRITE)
+        _adjustment(view)
+        found, _, _ = await console.services.reconciliation_breaks.get(view.caller, _id(view))
+        is_open = found.state in (BreakState.OPEN, BreakState.ADJUSTING)
+        return Weight(moves={found.currency: found.amount.copy_abs()} if is_open else {})
+
+    console.act(
+        "/{ledger}/breaks/{break}/adjust",
+        adjust,
+        needs=Scope.RECONCILIATION_WRITE,
+        name="adjust a break",
+        weigh=weighed,
+    )
+
+
+def _adjustment(view: View) -> AdjustBreakRequest:
+    return view.order(AdjustBreakRequest, "account", "reason", "effective_at")
 
 
 def _id(view: View) -> UUID:

@@ -16,6 +16,7 @@ from zerosum.api.validation import validated
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
+from zerosum.console.second_person import Weight
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus
@@ -68,6 +69,11 @@ def _add_acts(console: Console) -> None:
     """The reason that is given is kept with the dispute, too: as evidence, or as the note of a decision."""
     changes = console.services.disputes.changes
 
+    async def decided(view: View) -> Weight:
+        """What is disputed, whoever gets it."""
+        dispute = await console.services.disputes.get(view.caller, _id(view))
+        return Weight(moves={dispute.currency: dispute.amount})
+
     async def evidence(view: View) -> HttpAnswer:
         order = validated(EvidenceRequest, {"text": view.reason}).order(view.key, _id(view))
         await changes.one(view.caller, order)
@@ -90,13 +96,14 @@ def _add_acts(console: Console) -> None:
         await changes.one(view.caller, order)
         return _back(view)
 
-    for word, act, name in (
-        ("evidence", evidence, "add evidence to a dispute"),
-        ("resolve", resolve, "win a dispute"),
-        ("chargeback", chargeback, "lose a dispute"),
-        ("escalate", escalate, "escalate a dispute"),
+    for word, act, name, weigh in (
+        ("evidence", evidence, "add evidence to a dispute", None),
+        ("resolve", resolve, "win a dispute", decided),
+        ("chargeback", chargeback, "lose a dispute", decided),
+        ("escalate", escalate, "escalate a dispute", None),
     ):
-        console.act(f"/{{ledger}}/disputes/{{dispute}}/{word}", act, needs=Scope.PAYMENTS_WRITE, name=name)
+        template = f"/{{ledger}}/disputes/{{dispute}}/{word}"
+        console.act(template, act, needs=Scope.PAYMENTS_WRITE, name=name, weigh=weigh)
 
 
 def _deadline(dispute: RecordedDispute) -> datetime | None:

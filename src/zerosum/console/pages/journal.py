@@ -12,6 +12,7 @@ from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
 from zerosum.console.personal import personal_of
 from zerosum.console.saved_views import shown_views
+from zerosum.console.second_person import Weight
 from zerosum.console.view import View
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
@@ -59,9 +60,13 @@ def journal_pages(console: Console) -> None:
             trace_id=trace_id_in(entry.traceparent),
         )
 
+    async def weighed(view: View) -> Weight:
+        entry = await journal.get(view.caller, view.id(Prefix.JOURNAL_ENTRY, "entry"))
+        return Weight(moves=dict(moved(entry.postings)))
+
     async def reverse(view: View) -> HttpAnswer:
         original = await journal.find(view.caller, view.id(Prefix.JOURNAL_ENTRY, "entry"))
-        order = ReversalOrder(idempotency_key=view.field("key"), original=original, reason=view.reason)
+        order = ReversalOrder(idempotency_key=view.key, original=original, reason=view.reason)
         done = await journal.reversals.one(view.caller, order)
         return view.go_to("journal", render_id(Prefix.JOURNAL_ENTRY, done.view.id))
 
@@ -72,7 +77,13 @@ def journal_pages(console: Console) -> None:
         nav=Nav(group="Books", title="Journal", key="j"),
     )
     console.page("/{ledger}/journal/{entry}", shown, needs=Scope.JOURNAL_READ, is_personal=True)
-    console.act("/{ledger}/journal/{entry}/reverse", reverse, needs=Scope.JOURNAL_WRITE, name="reverse a journal entry")
+    console.act(
+        "/{ledger}/journal/{entry}/reverse",
+        reverse,
+        needs=Scope.JOURNAL_WRITE,
+        name="reverse a journal entry",
+        weigh=weighed,
+    )
 
 
 def by_layer(entry: RecordedEntry) -> list[tuple[Layer, list[RecordedPosting]]]:

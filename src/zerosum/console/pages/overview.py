@@ -16,6 +16,7 @@ from zerosum.console.navigation import Nav
 from zerosum.console.streams import Tell
 from zerosum.console.view import View
 from zerosum.domain.payments.disputes import DisputeStatus
+from zerosum.domain.proposals import ProposalStatus
 from zerosum.domain.webhooks import DisabledReason
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
@@ -52,6 +53,11 @@ def overview_pages(console: Console) -> None:
         asked: tuple[tuple[Scope, str, List, str, dict[str, str], str], ...] = (
             (Scope.PAYMENTS_READ, "payments held for review", services.reviews.list, "reviews",
              {"status": "in_review"}, "reviews"),
+            *(
+                (Scope.PAYMENTS_READ, what, console.proposals.list, "proposals", {"status": status.value}, "proposals")
+                for what, status in (("acts that wait for a second person", ProposalStatus.WAITING),
+                                     ("confirmed acts that are not done", ProposalStatus.CONFIRMED))
+            ),
             (Scope.PAYMENTS_READ, "processor calls that a person must look at", services.processor_calls.list,
              "processor calls", {"state": "parked"}, "processor-calls"),
             (Scope.ADMIN, "dead letters", services.dead_letters.list, "dead letters", {"status": "dead"},

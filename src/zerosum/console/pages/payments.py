@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from zerosum.api.schemas.payments import RefundRequest
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
@@ -10,12 +12,15 @@ from zerosum.console.pages.payment_life import steps_of, steps_of_refund
 from zerosum.console.pages.payments_csv import payments_as_csv
 from zerosum.console.personal import personal_of
 from zerosum.console.saved_views import shown_views
+from zerosum.console.second_person import Weight
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.money import render_amount, subtract
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
 from zerosum.domain.traces import trace_id_in
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.payments import RecordedPayment
 from zerosum.services.requests.paging import PAGE_SIZE_MAX
 
 FILTERS = ("reference", "account", "type", "status", "currency", "effective_from", "effective_to")
@@ -84,12 +89,25 @@ def payment_pages(console: Console) -> None:
         await view.seen("payments.csv")
         return await payments_as_csv(view, page_request(view, "payments", FILTERS, words=WORDS, size=PAGE_SIZE_MAX))
 
+    async def weighed(view: View) -> Weight:
+        asked = view.order(RefundRequest, "amount", "reason").amount
+        payment = await payments.get(view.caller, view.id(Prefix.PAYMENT, "payment"))
+        if asked is not None:
+            return Weight(moves={payment.currency: await view.amount(asked, payment.currency)})
+        return weight_of_rest(payment)
+
     async def refund(view: View) -> HttpAnswer:
         order = view.order(RefundRequest, "amount", "reason").order(view.key, view.id(Prefix.PAYMENT, "payment"))
         await console.services.refunds.desk.one(view.caller, order)
         return view.go_to("payments", view.path["payment"])
 
-    console.act("/{ledger}/payments/{payment}/refund", refund, needs=Scope.PAYMENTS_WRITE, name="refund a payment")
+    console.act(
+        "/{ledger}/payments/{payment}/refund",
+        refund,
+        needs=Scope.PAYMENTS_WRITE,
+        name="refund a payment",
+        weigh=weighed,
+    )
     console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ, is_report=True)
     console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ, is_personal=True)
     console.page("/{ledger}/refunds/{refund}", shown_refund, needs=Scope.PAYMENTS_READ, is_personal=True)
@@ -99,3 +117,21 @@ def payment_pages(console: Console) -> None:
         needs=Scope.PAYMENTS_READ,
         nav=Nav(group="Money", title="Payments", key="p", also=("refunds",)),
     )
+
+
+def weight_of_rest(payment: RecordedPayment) -> Weight:
+    """All that is left, where no amount is asked for. What is disputed or being refunded may be left by then, too."""
+    paid = payment.amount
+    if payment.settlement is not None and payment.settlement.approved is not None:
+        paid = payment.settlement.approved
+    at_most = _without(paid, payment.refunded, payment.charged_back)
+    left = _without(at_most, payment.refunding, payment.disputed)
+    return Weight(
+        moves={payment.currency: left}, at_most={payment.currency: at_most}, fixed={"amount": render_amount(left)}
+    )
+
+
+def _without(amount: Decimal, *gone: Decimal | None) -> Decimal:
+    for one in gone:
+        amount = amount if one is None else subtract(amount, one)
+    return amount

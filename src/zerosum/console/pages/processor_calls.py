@@ -7,6 +7,7 @@ from zerosum.api.schemas.processor_calls import SettlementRequest
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
+from zerosum.console.second_person import Weight
 from zerosum.console.view import View
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.identifiers import parse_id
@@ -53,6 +54,14 @@ def processor_call_pages(console: Console) -> None:
             outcomes=list(CallOutcome),
         )
 
+    async def weighed(view: View) -> Weight:
+        """All of it, whatever the outcome: what was not carried out goes back."""
+        reference = view.path["payment"]
+        view.order(SettlementRequest, "outcome", "reason", "amount", "processor")
+        id_ = parse_id(prefix_of(reference), reference)
+        call, _, _ = await calls.get(view.caller, id_, is_of_refund=is_of_refund(reference))
+        return Weight(moves={call.currency: call.amount})
+
     async def settle(view: View) -> HttpAnswer:
         reference = view.path["payment"]
         said = view.order(SettlementRequest, "outcome", "reason", "amount", "processor")
@@ -73,4 +82,4 @@ def processor_call_pages(console: Console) -> None:
     console.page("/{ledger}/processor-calls", listed, needs=read, nav=nav)
     console.page("/{ledger}/processor-calls/{payment}", shown, needs=read, is_personal=True)
     name = "settle a processor call"
-    console.act("/{ledger}/processor-calls/{payment}/settle", settle, needs=Scope.ADMIN, name=name)
+    console.act("/{ledger}/processor-calls/{payment}/settle", settle, needs=Scope.ADMIN, name=name, weigh=weighed)

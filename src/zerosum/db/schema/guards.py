@@ -11,6 +11,7 @@ from sqlalchemy import Table
 from zerosum.db.batch.holding import HOLD_ACCOUNTS, HOLD_SIGNATURE
 from zerosum.db.batch.velocity import FIRST_VERSION_SIGNATURE, FIRST_VERSION_SINCE
 from zerosum.db.schema import call_functions, checkpoint_functions, event_functions, group_functions, total_functions
+from zerosum.db.schema.money_columns import MONEY_COLUMNS
 from zerosum.db.schema.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CARRY_POSTINGS = """
@@ -218,24 +219,6 @@ end
 $$
 """
 
-MONEY_COLUMNS = {
-    "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
-    "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, processor",
-    "payment_splits": "ledger_id, id, payment_id, place, account_id, called, rule, value, currency, amount",
-    "disputes": "ledger_id, id, payment_id, currency, amount, payer_id, payee_id, created_at",
-    "processor_calls": "ledger_id, id, processor, type, currency, amount, payer_id, payee_id, created_at, route, "
-    "refunded_payment_id, routing, number, effective_at, parts",
-    "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
-    "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
-    "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",
-    "reviews": "ledger_id, id, type, currency, amount, payer_id, payee_id, ordered, fingerprint, idempotency_key, "
-    "actor, created_at, rule, rules_version, detail, approvals_needed",
-    "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",
-    "reconciliation_breaks": "ledger_id, id, source, run_id, kind, holder_id, number, entry_id, is_different, amount, "
-    "currency, day, opened_at",
-}
-"""What nobody sets once a row is there, by table: an account's change only as its postings say."""
-
 NETSTRING = """
 create function zerosum_netstring(content text) returns text language sql immutable as $$
     select coalesce(octet_length(convert_to(content, 'UTF8')) || ':' || content || ',', '-,')
@@ -342,6 +325,12 @@ def statements() -> list[str]:
         "when (old.entry_id is not null) execute function zerosum_refuse_settled_change()",
         "create trigger reviews_decided_once before update on reviews for each row "
         "when (old.last_id is not null) execute function zerosum_refuse_change()",
+        # What has ended has ended (but for one that a second attempt has carried out), and who has decided stays.
+        "create trigger console_proposals_decided_once before update on console_proposals for each row "
+        "when ((old.ended_at is not null and (old.status, new.status) is distinct from ('refused', 'carried_out')) "
+        "or (old.decided_by is not null and (old.decided_by, old.decided_at, old.decision_reason) "
+        "is distinct from (new.decided_by, new.decided_at, new.decision_reason))) "
+        "execute function zerosum_refuse_change()",
         "create trigger subjects_erased_once before update on subjects for each row "
         "when (old.erased_at is not null) execute function zerosum_refuse_change()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "

@@ -1491,6 +1491,67 @@ console_views = Table(
     CheckConstraint("length(name) between 1 and 60 and length(query) <= 4000", name="console_views_bounded"),
 )
 
+console_proposals = Table(
+    "console_proposals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("action", Text),
+    _required("place", Text),
+    _required("parts", JSONB),
+    _required("form", JSONB),
+    _required("fixed", JSONB),
+    Column("form_key", Text),
+    Column("moves", JSONB(none_as_null=True)),  # None: nobody can tell
+    _required("proposed_by", Text),
+    _required("proposer", Text),
+    _required("role", Text),
+    _required("reason", Text),
+    _moment("proposed_at", nullable=False),
+    _moment("expires_at", nullable=False),
+    _required("status", Text),
+    Column("decided_by", Text),
+    _moment("decided_at"),
+    Column("decision_reason", Text),
+    _moment("ended_at"),
+    Column("outcome", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="console_proposals_pkey"),
+    UniqueConstraint("ledger_id", "form_key", name="console_proposals_form_unique"),
+    CheckConstraint(
+        "status in ('waiting', 'confirmed', 'carried_out', 'refused', 'declined', 'withdrawn', 'lapsed')",
+        name="console_proposals_status_known",
+    ),
+    CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_proposals_role_known"),
+    CheckConstraint("expires_at > proposed_at", name="console_proposals_times_ordered"),
+    CheckConstraint(
+        "length(place) <= 500 and length(form::text) <= 40000 and length(reason) <= 500",
+        name="console_proposals_bounded",
+    ),
+    CheckConstraint(
+        "num_nulls(decided_by, decided_at, decision_reason) = "
+        "case when status in ('waiting', 'lapsed') then 3 else 0 end",
+        name="console_proposals_decided",
+    ),
+    CheckConstraint(
+        "status not in ('confirmed', 'carried_out', 'refused') or decided_by not in (proposed_by, proposer)",
+        name="console_proposals_four_eyes",
+    ),
+    CheckConstraint(
+        "num_nulls(ended_at, outcome) = case status when 'waiting' then 2 when 'confirmed' then 2 "
+        "when 'declined' then 1 when 'withdrawn' then 1 else 0 end",
+        name="console_proposals_ended",
+    ),
+    Index("console_proposals_by_status", "ledger_id", "status", "id"),
+    Index(
+        "console_proposals_open_at",
+        "ledger_id",
+        "place",
+        unique=True,
+        postgresql_where=text("status in ('waiting', 'confirmed')"),
+    ),
+)
+"""Acts of the console that wait for a second person, and what has become of them."""
+
 account_changes = Table(
     "account_changes",
     metadata,
@@ -1969,6 +2030,7 @@ GRANTS: dict[Table, str] = {
     console_sessions: "insert, update (used_at, stepped_up_at, ended_at), delete",
     console_links: "insert, update (used_at), delete",
     console_views: "insert, update (name, query, saved_at), delete",
+    console_proposals: "insert, update (status, decided_by, decided_at, decision_reason, ended_at, outcome)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
     event_seals: "insert",
