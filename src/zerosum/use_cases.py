@@ -204,7 +204,7 @@ def use_cases(
         scheduled_payments=ScheduledPayments(
             database,
             committer,
-            PaymentKind(accounts, charts, directory, currencies, closed_periods),
+            PaymentKind(accounts, charts, directory, currencies, closed_periods, now),
             directory,
             cursors,
             now,

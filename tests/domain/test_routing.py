@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.processor_calls import onward
+from zerosum.domain.payments.route_times import route_time
 from zerosum.domain.payments.routing import Choice, Route, Routed, choose, explain
 
 PAYMENT = Routed(
@@ -19,6 +21,7 @@ PAYMENT = Routed(
     currency="EUR",
     account="customers:alice",
     key="k",
+    at=datetime(2026, 12, 1, 7, 30, tzinfo=UTC),
     metadata={"tier": "gold"},
 )
 LAST = Route(name="else", processors=("beta",))
@@ -35,6 +38,11 @@ LAST = Route(name="else", processors=("beta",))
         ({"accounts": ("customers:alice",)}, {"account": "customers:alice2"}),
         ({"metadata": {"tier": "gold"}}, {"metadata": {}}),
         ({"metadata": {"tier": "gold"}}, {"metadata": {"tier": "tin"}}),
+        ({"times": (route_time("tue 07:00-08:00"),)}, {"at": datetime(2026, 12, 1, 8, 0, tzinfo=UTC)}),
+        (
+            {"times": (route_time("08:30-09:00"),), "time_zone": "Europe/Berlin"},
+            {"at": datetime(2026, 12, 1, 8, 30, tzinfo=UTC)},
+        ),
     ],
 )
 def test_a_route_is_for_what_it_says_and_for_nothing_else(members: dict[str, Any], change: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ from tests.api.conftest import Client, make_client
 from tests.cli.command import zerosum
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, SECRET, client_with, processing_service, withdrawn
+from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.payments.route_times import DAYS
 from zerosum.services import ledger_routes
 
 NOWHERE = "http://127.0.0.1:9"
@@ -105,7 +108,33 @@ async def test_what_another_process_has_put_counts_when_what_is_known_is_old(
         await second.http.aclose()
 
 
+async def test_a_route_is_for_its_times_by_the_clocks_of_its_place(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    async with processing_service(test_database, servers, file_of(tmp_path, "acme", "beta")) as service:
+        client = await client_with(service, ledger_id)
+        local = now().astimezone(ZoneInfo("Asia/Kathmandu"))
+        hour, day = f"{local:%H}:00-{(local.hour + 2) % 24:02d}:00", DAYS[local.weekday()]
+        others = ",".join(name for name in DAYS if name != day)
+        other = {"name": "else", "processors": ["beta"]}
+        for times, expected in (
+            ([hour, "03:00-03:01"], "acme"),
+            ([f"{day} {hour}"], "acme"),
+            ([f"{others} {hour}"], "beta"),
+        ):
+            first = {"name": "first", "processors": ["acme"], "times": times, "time_zone": "Asia/Kathmandu"}
+            (await put(client, [first, other])).raise_for_status()
+            shown = (await client.get("/v1/routes")).json()["routes"][0]
+            assert (shown["times"], shown["time_zone"]) == (times, "Asia/Kathmandu")
+            assert (await routed(client))[0] == expected
+        await client.http.aclose()
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"name": "x", "processors": ["acme"], "times": ["08:00-17:00", "always"]}, "/routes/1/times/1"),
+    ({"name": "x", "processors": ["acme"], "times": ["mon 08:00-25:00"]}, "/routes/1/times/0"),
+    ({"name": "x", "processors": ["acme"], "time_zone": "UTC"}, "/routes/1/time_zone"),
+    ({"name": "x", "processors": ["acme"], "times": ["08:00-09:00"], "time_zone": "Mars"}, "/routes/1/time_zone"),
     ({"name": "x"}, "/routes/1"),
     ({"name": "x", "processors": ["acme"], "weights": {"acme": 1}}, "/routes/1"),
     ({"name": "first", "processors": ["acme"]}, "/routes/1/name"),

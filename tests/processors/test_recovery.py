@@ -353,6 +353,12 @@ async def test_a_payment_that_leaves_the_choice_to_the_routes_tells_which_has_ch
         ("name = 'small'\nprocessors = ['first']", "two routes are called small"),
         ("name = 'x'\nprocessors = ['first']\namount_from = 10", "routes.2.amount_from: an amount is a text"),
         ("name = 'x'\nprocessors = ['first']\ntypes = ['transfer']", "a transfer stays in the ledger"),
+        ("name = 'x'\nprocessors = ['first']\ntimes = ['always']", "times: a time is written like 08:00-17:30"),
+        ("name = 'x'\nprocessors = ['first']\ntime_zone = 'UTC'", "a time zone goes with times"),
+        (
+            "name = 'x'\nprocessors = ['first']\ntimes = ['08:00-09:00']\ntime_zone = 'Mars'",
+            "a time zone is a name such",
+        ),
         ("name = 'x'\nprocessors = ['first']\nweight = 1", "routes.2.weight"),
         ("name = 'x'\nweights = { first = 0 }", "routes.2.weights.first"),
     ],

@@ -66,7 +66,7 @@ CURRENCIES = Currencies(NOBODY, lambda: NOW)
 CURRENCIES._remember(LEDGER, Currency("GOLD", 18))
 CLOSED = ClosedPeriods(NOBODY, lambda: NOW)
 CLOSED._known[LEDGER] = NOW, None
-KIND = PaymentKind(NOBODY, NOBODY, DIRECTORY, CURRENCIES, CLOSED)
+KIND = PaymentKind(NOBODY, NOBODY, DIRECTORY, CURRENCIES, CLOSED, lambda: NOW)
 PAYMENTS = cast(Payments, SimpleNamespace(straight=StraightPayments(DIRECTORY, CURRENCIES)))
 PRINCIPAL = Principal(LEDGER, "key_x", frozenset({Scope.PAYMENTS_WRITE}), "x")
 

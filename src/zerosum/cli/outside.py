@@ -66,6 +66,7 @@ def route(
     metadata: Annotated[list[str] | None, typer.Option(help="name=value; as often as there are.")] = None,
     key: Annotated[str, typer.Option(help="The idempotency key: by it weights are drawn.")] = "",
     ledger: Annotated[str | None, typer.Option(help="led_…: by its own routes, where it has any.")] = None,
+    at: Annotated[str | None, typer.Option(help="When: 2026-12-01T08:00:00Z. Now, where nothing is said.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Tell of each route why it does not fit.")] = False,
 ) -> None:
     """Show which processor the routes of ZEROSUM_PROCESSORS_FILE, or of a ledger, choose; exit 1 where none does."""
@@ -80,6 +81,7 @@ def route(
         key=key,
         metadata=metadata or [],
         ledger=ledger,
+        at=at,
         is_explained=explain,
     )
     raise typer.Exit(run_route(question))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from zerosum.adapters.clock import now
@@ -19,6 +20,7 @@ from zerosum.domain.payments.routing import Routed, choose, explain
 from zerosum.outside import live_processors
 from zerosum.services.ledger_routes import own_routes_of
 from zerosum.services.requests.outside_processors import OutsideProcessors
+from zerosum.services.requests.times import parse_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class RouteQuestion:
     key: str
     metadata: list[str]
     ledger: str | None
+    at: str | None
     is_explained: bool
 
 
@@ -89,5 +92,15 @@ def _payment(question: RouteQuestion) -> Routed:
         currency=question.currency,
         account=question.account,
         key=question.key,
+        at=_moment(question.at),
         metadata={name: value for name, _, value in pairs},
     )
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return now()
+    moment = parse_time(text)
+    if moment is None:
+        raise CommandFailed("--at is a time with its zone, such as 2026-12-01T08:00:00Z", USAGE)
+    return moment

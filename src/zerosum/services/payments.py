@@ -93,7 +93,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.kind = PaymentKind(
-            accounts, charts, directory, currencies, closed_periods, outside, own_routes, subjects, paid
+            accounts, charts, directory, currencies, closed_periods, now, outside, own_routes, subjects, paid
         )
         self.straight = StraightPayments(directory, currencies)
         judge = None if rules is None else PaymentJudge(rules)
@@ -150,11 +150,13 @@ class PaymentKind:
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
+        now: Callable[[], datetime],
         outside: Choosing = NO_PROCESSORS,
         own_routes: LedgerRoutesBook | None = None,
         subjects: Subjects | None = None,
         paid: KnownParties | None = None,
     ) -> None:
+        self._now = now
         self._subjects = subjects
         self._paid = paid
         self._outside = outside
@@ -258,6 +260,7 @@ class PaymentKind:
             currency=order.currency,
             account=code,
             key=order.idempotency_key,
+            at=self._now(),
             metadata=order.metadata,
         )
         own = None

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from zerosum.adapters.processors.configured import ProcessorsFileWrong, read_file
 from zerosum.domain.payments.payment import PaymentType
-from zerosum.domain.payments.routing import ROUTES_MAX, Route
+from zerosum.domain.payments.route_times import TIMES_MAX, place_of_clocks, route_time
+from zerosum.domain.payments.routing import ROUTES_MAX, UTC_NAME, Route
 
 WEIGHT_MAX = 1_000_000
 
@@ -36,6 +37,22 @@ class _Described(BaseModel):
     amount_below: Annotated[Decimal, Field(gt=0)] | None = None
     accounts: list[str] = []
     metadata: dict[str, str] = {}
+    times: Annotated[list[str], Field(max_length=TIMES_MAX)] = []
+    time_zone: str | None = None
+
+    @field_validator("times")
+    @classmethod
+    def _are_times(cls, value: list[str]) -> list[str]:
+        for text in value:
+            route_time(text)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _has_clocks(cls, value: str | None) -> str | None:
+        if value is not None:
+            place_of_clocks(value)
+        return value
 
     @field_validator("amount_from", "amount_below", mode="before")
     @classmethod
@@ -55,6 +72,8 @@ class _Described(BaseModel):
     def _leads_somewhere(self) -> _Described:
         if bool(self.processors) == bool(self.weights):
             raise ValueError("it has either processors or weights")
+        if self.time_zone is not None and not self.times:
+            raise ValueError("a time zone goes with times")
         return self
 
     def route(self) -> Route:
@@ -68,6 +87,8 @@ class _Described(BaseModel):
             amount_below=self.amount_below,
             accounts=tuple(self.accounts),
             metadata=self.metadata,
+            times=tuple(route_time(text) for text in self.times),
+            time_zone=self.time_zone or UTC_NAME,
         )
 
 

@@ -11,6 +11,7 @@ from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.moments import render_time
 from zerosum.domain.payments.ledger_routes import LedgerRoutes, RouteContent
 from zerosum.domain.payments.payment import PROCESSOR_PATTERN_TEXT
+from zerosum.domain.payments.route_times import TIMES_MAX
 from zerosum.domain.payments.routing import ROUTES_MAX
 
 NAMED_MAX = 50
@@ -26,6 +27,8 @@ Text = Annotated[str, Field(max_length=500)]
 _IN_TURN = "Tried in this order."
 _WEIGHTS = "In their place: which comes first is drawn by the idempotency key, so often."
 _ACCOUNTS = "Codes of who pays or is paid; ending in `*`, what they begin with."
+_TIMES = "When it is for: `08:00-17:30`, `mon-fri 08:00-17:30`, `sat,sun 22:00-06:00`. None: at any time."
+_TIME_ZONE = "By whose clocks, a name of IANA's; UTC where none is said."
 Why = Annotated[str, Field(description="Stands in the security log.", min_length=1, max_length=WHY_LENGTH_MAX)]
 
 
@@ -47,6 +50,10 @@ class RouteRequest(Request):
         dict[Text, Text] | None,
         Field(description="All of these, of the payment.", max_length=NAMED_MAX, examples=[{"tier": "gold"}]),
     ] = None
+    times: Annotated[
+        list[Text] | None, Field(description=_TIMES, max_length=TIMES_MAX, examples=[["mon-fri 08:00-17:30"]])
+    ] = None
+    time_zone: Annotated[Text | None, Field(description=_TIME_ZONE, examples=["Europe/Berlin"])] = None
 
     def content(self) -> RouteContent:
         said = self.model_dump(exclude_none=True)
@@ -75,6 +82,8 @@ class RouteResponse(Response):
     amount_below: Annotated[Amount | None, Field(description="Does not.")]
     accounts: Annotated[list[str], Field(description=_ACCOUNTS)]
     metadata: Annotated[dict[str, str], Field(description="All of these, of the payment.", examples=[{}])]
+    times: Annotated[list[str], Field(description=_TIMES, examples=[[]])]
+    time_zone: Annotated[str | None, Field(description=_TIME_ZONE, examples=[None])]
 
 
 class RoutesResponse(Response):
@@ -100,6 +109,6 @@ def routes_body(made: LedgerRoutes) -> dict[str, Any]:
 def _route_body(route: RouteContent) -> dict[str, Any]:
     empty: dict[str, Any] = {
         "name": "", "processors": [], "weights": {}, "types": [], "currencies": [], "amount_from": None,
-        "amount_below": None, "accounts": [], "metadata": {},
+        "amount_below": None, "accounts": [], "metadata": {}, "times": [], "time_zone": None,
     }  # fmt: skip
     return empty | dict(route)

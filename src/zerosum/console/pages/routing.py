@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from zerosum.console.choices import check_choices
@@ -31,7 +32,7 @@ def routing_pages(console: Console) -> None:
         own = await console.services.ledger_routes.current(view.ledger_id)
         every = console.services.live_processors.outside
         outside = every.by(own)
-        payment = _payment(given) if "amount" in given else None
+        payment = _payment(given, console.now()) if "amount" in given else None
         told = () if payment is None else tuple(explain(outside.routes, payment, outside.paused, outside.troubled))
         choice = None if payment is None else choose(outside.routes, payment, outside.paused, outside.troubled)
         return view.show(
@@ -57,7 +58,7 @@ def _named_by(own: OwnRoutes | None) -> frozenset[str]:
     return frozenset(name for route in (() if own is None else own.routes) for name in route.processors)
 
 
-def _payment(given: Mapping[str, str]) -> Routed:
+def _payment(given: Mapping[str, str], at: datetime) -> Routed:
     """Raises InvalidParameter."""
     try:
         amount = Decimal(given["amount"]) if len(given["amount"]) <= AMOUNT_CHARACTERS_MAX else Decimal("nan")
@@ -74,5 +75,6 @@ def _payment(given: Mapping[str, str]) -> Routed:
         currency=given.get("currency", ""),
         account=given.get("account", ""),
         key=given.get("key", ""),
+        at=at,
         metadata={name: value for name, _, value in pairs},
     )

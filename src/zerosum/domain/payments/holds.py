@@ -15,6 +15,7 @@ from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.events import told_time
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
 from zerosum.domain.ledger.records import replaced
+from zerosum.domain.moments import render_time
 from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -166,7 +167,7 @@ def hold_facts(hold: Hold) -> dict[str, Any]:
         "expires_at": _told(hold.expires_at) if hold.expires_at.tzinfo is UTC else told_time(hold.expires_at),
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in hold.entry_ids],
         "payment_ids": [f"pay_{payment_id}" for payment_id in hold.payment_ids],
-        "created_at": told_time(hold.created_at),
+        "created_at": render_time(hold.created_at),
         "metadata": dict(hold.metadata),
     }
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.money import Currency, parse_amount
 from zerosum.domain.payments.payment import PaymentType
-from zerosum.domain.payments.routing import Route
+from zerosum.domain.payments.route_times import place_of_clocks, route_time
+from zerosum.domain.payments.routing import UTC_NAME, Route
 
 ANY_CURRENCY = Currency("XXX", 18, "Any currency")
 """In which the amounts of a route are looked at: they are of the payment's currency, whichever that is."""
@@ -57,6 +58,8 @@ def route_of(content: RouteContent) -> Route:
         currencies=frozenset(content.get("currencies", ())),
         accounts=tuple(content.get("accounts", ())),
         metadata=dict(content.get("metadata", {})),
+        times=tuple(route_time(one) for one in content.get("times", ())),
+        time_zone=content.get("time_zone", UTC_NAME),
         **amounts,
     )
 
@@ -79,5 +82,27 @@ def check_routes(contents: Sequence[RouteContent], known: frozenset[str]) -> Non
         for member in ("amount_from", "amount_below"):
             if member in content:
                 parse_amount(content[member], ANY_CURRENCY, pointer=f"{here}/{member}")
+        _check_times(content, here)
         if any(name not in known for name in content.get("weights", {})):
             raise ValidationFailed("There is no such processor here.", pointer=f"{here}/weights")
+
+
+def _check_times(content: RouteContent, here: str) -> None:
+    for number, text in enumerate(content.get("times", ())):
+        try:
+            route_time(text)
+        except ValueError as error:
+            raise ValidationFailed(_sentence(error), pointer=f"{here}/times/{number}") from None
+    if "time_zone" not in content:
+        return
+    if not content.get("times"):
+        raise ValidationFailed("A time zone goes with times.", pointer=f"{here}/time_zone")
+    try:
+        place_of_clocks(content["time_zone"])
+    except ValueError as error:
+        raise ValidationFailed(_sentence(error), pointer=f"{here}/time_zone") from None
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."

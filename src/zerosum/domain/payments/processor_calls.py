@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from zerosum.domain.events import told_time
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.domain.moments import render_time
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import Payment, PaymentType
 
@@ -159,6 +159,6 @@ def payment_facts(
         "processor_payment_id": call.processor_payment_id,
         "failure_reason": call.reason if call.state is CallState.DECLINED else None,
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in entry_ids],
-        "created_at": told_time(call.created_at),
+        "created_at": render_time(call.created_at),
         "metadata": dict(metadata),
     }

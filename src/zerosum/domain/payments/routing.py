@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
 from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.route_times import DAYS, RouteTime, place_of_clocks
 
 AUTOMATIC = "auto"
 """Named instead of a processor: the routes choose one."""
 
 ROUTES_MAX = 200
+
+UTC_NAME = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,8 @@ class Route:
     """What is not said fits everything. `amount_from` belongs to the range, `amount_below` does not.
 
     `accounts` is the code of the payment's own account; ending in `*`, what it begins with. `processors` are tried in
-    their order; with `weights` one of them comes first by chance, the same for the same key.
+    their order; with `weights` one of them comes first by chance, the same for the same key. `times` are by the clocks
+    of `time_zone`.
     """
 
     name: str
@@ -34,17 +39,20 @@ class Route:
     amount_below: Decimal | None = None
     accounts: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    times: tuple[RouteTime, ...] = ()
+    time_zone: str = UTC_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed:
-    """A payment as routes see it. `account` is the code of its payer or payee."""
+    """A payment as routes see it `at` a moment. `account` is the code of its payer or payee."""
 
     type: PaymentType
     amount: Decimal
     currency: str
     account: str
     key: str
+    at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -130,6 +138,10 @@ def _objection(route: Route, payment: Routed) -> str | None:
     for name, value in route.metadata.items():
         if payment.metadata.get(name) != value:
             return f"the metadata {name} is another"
+    if route.times:
+        local = payment.at.astimezone(place_of_clocks(route.time_zone))
+        if not any(time.covers(local) for time in route.times):
+            return f"it is not for {DAYS[local.weekday()]} {local:%H:%M} in {route.time_zone}"
     return None
 
 

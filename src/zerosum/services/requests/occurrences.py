@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from zerosum.domain.errors import InvalidRecurrence
 from zerosum.domain.payments.recurrence import RecurrenceRule, parse_rule
 from zerosum.domain.payments.schedules import OCCURRENCES_MAX, Recurrence
-from zerosum.services.requests.time_zones import zone_named
+from zerosum.domain.time_zones import zone_named
 
 HORIZON = timedelta(days=3653)
 """The last occurrence lies at most so far behind the first: ten years."""
