@@ -300,7 +300,8 @@ async def test_a_fee_that_is_refused_names_its_account_as_the_request_does_and_i
     client: Client, paid: dict[str, Any], named_by: str, in_the_way: str
 ) -> None:
     currency = "EUR" if in_the_way == "currency_mismatch" else "USD"
-    fees = await client.open_account("fees", type="revenue", currency=currency, max_available="0.99")
+    ceiling = "0.99" if in_the_way == "limit_exceeded" else None
+    fees = await client.open_account("fees", type="revenue", currency=currency, max_available=ceiling)
     if in_the_way == "account_frozen":
         await client.post("/v1/accounts/fees/freeze")
     dispute = await opened(client, paid)
@@ -316,6 +317,22 @@ async def test_a_fee_that_is_refused_names_its_account_as_the_request_does_and_i
     assert again.headers["idempotency-replayed"] == "true"
     assert {**replay, "request_id": ""} == {**problem, "request_id": ""}
     refused(await client.post(path, {}, key=key), 422, "idempotency_key_reused")
+
+
+async def test_all_that_is_in_the_way_of_a_fee_is_told(client: Client, paid: dict[str, Any]) -> None:
+    """Whoever unfreezes its account is not to find the next by trying."""
+    await client.open_account("fees", type="revenue", max_available="0.99")
+    await client.post("/v1/accounts/fees/freeze")
+    path, body = f"/v1/disputes/{(await opened(client, paid))['id']}/chargeback", {"fee": {"amount": "1", "to": "fees"}}
+    for parameters in ({}, {"dry_run": "true"}):
+        refused(
+            await client.post(path, body, key=fresh_key(), params=parameters),
+            409,
+            "account_frozen",
+            "/fee/to",
+            ("/fee/amount", "insufficient_funds"),
+            ("/fee/to", "limit_exceeded"),
+        )
 
 
 async def test_refunds_and_disputes_never_come_to_more_than_was_paid(

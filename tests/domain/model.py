@@ -82,7 +82,7 @@ class ModelBook:
         found = [
             (code, place)
             for place, line in enumerate(lines)
-            if (code := self._objection_to_account(line, is_outside=is_outside))
+            for code in self._objections_to_account(line, is_outside=is_outside)
         ]
         for name, place in first_places(lines).items():
             if all(self._knows(line) for line in lines if line.account == name):
@@ -107,13 +107,16 @@ class ModelBook:
     def may_be_closed(self, name: str) -> bool:
         return self.accounts[name].posted == 0 and self.accounts[name].held == 0
 
-    def _objection_to_account(self, line: Line, *, is_outside: bool) -> str | None:
+    def _objections_to_account(self, line: Line, *, is_outside: bool) -> list[str]:
         account = self.accounts.get(line.account)
         if account is None:
-            return "account_not_found"
+            return ["account_not_found"]
+        found = []
         if account.status != "open" and not is_outside:
-            return f"account_{account.status}"
-        return "currency_mismatch" if account.currency != line.currency else None
+            found.append(f"account_{account.status}")
+        if account.currency != line.currency:
+            found.append("currency_mismatch")
+        return found
 
     def _objections_to_balance(self, name: str, lines: Sequence[Line]) -> list[str]:
         before = self.accounts[name]

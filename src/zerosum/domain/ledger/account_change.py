@@ -26,22 +26,31 @@ ZERO = Decimal(0)
 _LOWEST = BALANCE_LIMIT.copy_negate()
 
 
-def objection_to_account(account: AccountState | None, posting: Posting, *, is_intention: bool) -> DomainError | None:
+def objections_to_account(
+    account: AccountState | None, posting: Posting, *, is_intention: bool
+) -> tuple[DomainError, ...]:
+    """In the fixed order. That it takes nothing now does not make it one of the right currency."""
     if account is None:
-        return AccountNotFound("There is no such account.", account=wire_account_id(posting.account_id))
+        return (AccountNotFound("There is no such account.", account=wire_account_id(posting.account_id)),)
+    is_of_currency = account.currency == posting.money.currency.code
     if is_intention and account.status is not AccountStatus.OPEN:
-        if account.status is AccountStatus.CLOSED:
-            return AccountClosed("The account is closed.", account=wire_account_id(account.id))
-        return AccountFrozen("The account is frozen.", account=wire_account_id(account.id))
-    if account.currency != posting.money.currency.code:
-        return CurrencyMismatch(
-            f"The account holds {account.currency}, and an account has one currency. "
-            f"For {posting.money.currency.code} name another account, such as its code with "
-            f":{posting.money.currency.code.lower()} behind it.",
-            account=wire_account_id(account.id),
-            currency=account.currency,
+        is_closed = account.status is AccountStatus.CLOSED
+        refusal, detail = (
+            (AccountClosed, "The account is closed.") if is_closed else (AccountFrozen, "The account is frozen.")
         )
-    return None
+        not_open = refusal(detail, account=wire_account_id(account.id))
+        return (not_open,) if is_of_currency else (not_open, _of_another_currency(account, posting))
+    return () if is_of_currency else (_of_another_currency(account, posting),)
+
+
+def _of_another_currency(account: AccountState, posting: Posting) -> CurrencyMismatch:
+    wanted = posting.money.currency.code
+    return CurrencyMismatch(
+        f"The account holds {account.currency}, and an account has one currency. "
+        f"For {wanted} name another account, such as its code with :{wanted.lower()} behind it.",
+        account=wire_account_id(account.id),
+        currency=account.currency,
+    )
 
 
 class AccountChange:

@@ -22,7 +22,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id
 from zerosum.domain.ledger.account import Account, AccountState
-from zerosum.domain.ledger.account_change import AccountChange, account_changes, objection_to_account
+from zerosum.domain.ledger.account_change import AccountChange, account_changes, objections_to_account
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.conditions import Conditions, failed, kept
 from zerosum.domain.ledger.debt import debt_events
@@ -338,7 +338,7 @@ class Book:
         is_intention = entry.nature is Nature.INTENTION
         for index, posting in enumerate(entry.postings):
             account = self.accounts.get(posting.account_id)
-            if (objection := objection_to_account(account, posting, is_intention=is_intention)) is not None:
+            for objection in objections_to_account(account, posting, is_intention=is_intention):
                 yield objection.at(f"/postings/{index}/account")
             if account is None or account.currency != posting.money.currency.code:
                 unknown.add(posting.account_id)

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from zerosum.domain.errors import (
-    AccountNotFound,
     AmountExceedsPayment,
     DisputeNotFound,
     DomainError,
@@ -21,7 +20,7 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.events import EventType, ResourceType, told_time
 from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
-from zerosum.domain.ledger.account_change import AccountChange, objection_to_account, wire_account_id
+from zerosum.domain.ledger.account_change import AccountChange, objections_to_account, wire_account_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit, debit
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
@@ -324,9 +323,10 @@ class LoseDispute(ChangeDispute):
         if self.unfit_fee is not None:
             raise self.unfit_fee
         ChangeDispute.check(self, dispute, book)
-        if self.house_rules is None:
-            for refusal in self._against_fee(book):
-                raise refusal
+        against = [] if self.house_rules is not None else list(self._against_fee(book))
+        if against:
+            against[0].others += against[1:]
+            raise against[0]
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         is_left_out = self.house_rules is not None and next(self._against_fee(book), None) is not None
@@ -339,9 +339,9 @@ class LoseDispute(ChangeDispute):
         fee, earner_id = self.fee, self.fee_account_id
         paid, earned = debit(self.payee_id, fee), credit(earner_id, fee)
         earner = book.accounts.get(earner_id)
-        refusal = objection_to_account(earner, earned, is_intention=True)
-        if earner is None or refusal is not None:
-            yield self.named((refusal or AccountNotFound("There is no such account.")).at("/fee/to"))
+        for refusal in objections_to_account(earner, earned, is_intention=True):
+            yield self.named(refusal.at("/fee/to"))
+        if earner is None:
             return
         payee = book.accounts[self.payee_id]
         for account, posting, member in ((payee, paid, "amount"), (earner, earned, "to")):

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
-from zerosum.domain.ledger.account_change import objection_to_account
+from zerosum.domain.ledger.account_change import objections_to_account
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.entry import JournalEntry, credit
 from zerosum.domain.ledger.outcome import Posted
@@ -185,6 +185,4 @@ def _objections_to_receivers(book: Book, asked: Iterable[AskedSplit], money: Mon
     """A payment is not to who could not be paid, though his part may come to nothing: he could be disputed later."""
     for one in asked:
         account = book.accounts.get(one.account_id)
-        objection = objection_to_account(account, credit(one.account_id, money), is_intention=True)
-        if objection is not None:
-            yield objection
+        yield from objections_to_account(account, credit(one.account_id, money), is_intention=True)
