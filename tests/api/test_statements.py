@@ -13,6 +13,7 @@ import pytest
 from tests.api.conftest import Client
 from tests.api.reading import refused
 from zerosum.adapters.clock import now
+from zerosum.api.schemas.statements import EXPLAINED
 from zerosum.db.engine import Database
 from zerosum.domain.errors import TooManyItems
 from zerosum.domain.identifiers import LedgerId
@@ -21,7 +22,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.statements import Statements
 
-SAID_BESIDE = ("running_balance", "reason", "reference", "description", "counterparty")
+SAID_BESIDE = ("running_balance", "reason", "reference", "description", "counterparty", *EXPLAINED)
 """What a line says beyond the posting itself."""
 
 NOVEMBER = {"from": "2025-11-01", "to": "2025-12-01"}
