@@ -24,10 +24,10 @@ from zerosum.api.schemas.issued_statements import (
     NumberedStatementResponse,
     WholeStatementResponse,
     numbered_body,
+    numbered_csv,
     whole_body,
 )
 from zerosum.api.schemas.lists import ListOf, list_body
-from zerosum.api.schemas.statements import statement_csv
 from zerosum.api.services import Services
 from zerosum.api.statement_forms import Form, StatementFormat, form_of
 from zerosum.api.statement_forms.camt053 import MEDIA_TYPE, camt053
@@ -79,7 +79,7 @@ def statement_routes(services: Services) -> Routes:
         numbered, statement = await statements.get(call.caller, account, number)
         form = form_of(format, accept)
         if form is Form.CSV:
-            return csv_response(await statement_csv(statement))
+            return csv_response(await numbered_csv(numbered, statement))
         if form is Form.CAMT:
             return Response(await camt053(numbered, statement), media_type=MEDIA_TYPE)
         if form is Form.PAGE:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
 from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Request, Response, Time, id_field
-from zerosum.api.schemas.statements import StatementLineResponse, statement_body
+from zerosum.api.schemas.statements import StatementLineResponse, statement_body, statement_csv
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
@@ -93,3 +93,23 @@ def numbered_body(numbered: NumberedStatement) -> dict[str, Any]:
 
 async def whole_body(numbered: NumberedStatement, statement: Statement) -> dict[str, Any]:
     return {**numbered_body(numbered), "lines": (await statement_body(statement))["lines"]}
+
+
+async def numbered_csv(numbered: NumberedStatement, statement: Statement) -> str:
+    """With its number and what it is checked by, in the rows of the opening and the closing."""
+    body = numbered_body(numbered)
+    return await statement_csv(statement, {column: body[name] for name, column in SEAL_COLUMNS.items()})
+
+
+SEAL_COLUMNS = {
+    "id": "statement_id",
+    "number": "statement_number",
+    "account_id": "account_id",
+    "code": "account_code",
+    "line_count": "line_count",
+    "account_version": "statement_account_version",
+    "head": "head",
+    "issued_at": "issued_at",
+    "hash": "statement_hash",
+}
+"""The column of each member that a line has no place for."""

@@ -8,7 +8,8 @@ from fastapi import Response
 
 from zerosum.api.csv_text import csv_response
 from zerosum.api.lists import check_span
-from zerosum.api.schemas.statements import explanation_text, statement_csv
+from zerosum.api.schemas.issued_statements import numbered_csv
+from zerosum.api.schemas.statements import explanation_text
 from zerosum.api.statement_forms.camt053 import MEDIA_TYPE, camt053
 from zerosum.console.choices import check_choices
 from zerosum.console.console import Console
@@ -46,7 +47,7 @@ def statement_pages(console: Console) -> None:
         await view.seen(numbered.account.wire_id)
         name = f"statement-{numbered.account.code}-{numbered.issued.number}"
         if given.get("format") == "csv":
-            return as_file(csv_response(await statement_csv(statement)), f"{name}.csv")
+            return as_file(csv_response(await numbered_csv(numbered, statement)), f"{name}.csv")
         if given.get("format") == "camt.053":
             document = Response(await camt053(numbered, statement), media_type=MEDIA_TYPE)
             return as_file(document, f"{name}.xml")
