@@ -169,7 +169,7 @@ def use_cases(
         event_feed=feed,
         event_history=EventHistory(database, feed),
         event_tail=EventTail(feed, is_ending),
-        exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
+        exchanges=Exchanges(database, committer, accounts, charts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now, rules),
         ledger_routes=own_routes,
         house_rules=HouseRulesBook(database, committer, directory, currencies),
@@ -180,7 +180,7 @@ def use_cases(
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
         journal=journal,
         journal_export=JournalExport(database, ledgers, settled),
-        templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
+        templates=Templates(database, committer, charts, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
         message_progress=MessageProgress(database),
         notifications=Notifications(

@@ -29,7 +29,7 @@ from zerosum.domain.payments.exchanges import (
 )
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.services.accounts import Accounts
-from zerosum.services.charts import known_or_imagined, opened_by
+from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
@@ -69,6 +69,7 @@ class Exchanges:
         database: Database,
         committer: Committer,
         accounts: Accounts,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -78,7 +79,7 @@ class Exchanges:
         self._database = database
         self._cursors = cursors
         self.desk: Submission[ExchangeOrder, RecordedExchange] = Submission(
-            ExchangeKind(accounts, directory, currencies, closed_periods), committer, database, now
+            ExchangeKind(accounts, charts, directory, currencies, closed_periods), committer, database, now
         )
 
     async def get(self, caller: Caller, exchange_id: UUID) -> RecordedExchange:
@@ -107,11 +108,13 @@ class ExchangeKind:
     def __init__(
         self,
         accounts: Accounts,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
     ) -> None:
         self._accounts = accounts
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
@@ -144,7 +147,7 @@ class ExchangeKind:
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
-            opens=opened_by(own, imagined),
+            opens=opened_by((order.payer, order.payee, *own), imagined),
             called=_called(order, own, conversion),
             payer_id=payer.id,
             payee_id=payee.id,
@@ -174,7 +177,11 @@ class ExchangeKind:
         lacking = [account for code, account in own.items() if self._directory.find_known(ledger_id, code) is None]
         if lacking and may_write:
             await self._accounts.check_quota(ledger_id, len(lacking))
-        return {account.code: account for account in lacking}
+        sold = [(order.payer, order.currency) for order in orders]
+        bought = [(order.payee, order.bought_currency) for order in orders]
+        imagined = await self._charts.imagined(caller, [*sold, *bought], may_write=may_write)
+        imagined.update((account.code, account) for account in lacking)
+        return imagined
 
     def _own_accounts(
         self, caller: Caller, codes: Iterable[str], rounded_into: Collection[str]

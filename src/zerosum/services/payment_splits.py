@@ -13,8 +13,9 @@ from zerosum.domain.payments.processor_commands import ProposePayment
 from zerosum.domain.payments.processor_splits import OUTSIDE_SPLITS_MAX, ProposeInParts
 from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.payments.splits import divided, moved
+from zerosum.services.charts import opened_by
 from zerosum.services.committing.fingerprint import fingerprint
-from zerosum.services.committing.submission import Prepared
+from zerosum.services.committing.submission import Imagined, Prepared
 from zerosum.services.requests.conditions import fingerprint_with
 from zerosum.services.requests.payment_orders import PaymentOrder, ordered_content
 from zerosum.services.requests.splits import KnownAccount, Payee, asked_splits, remainder_place, said_of
@@ -43,7 +44,7 @@ def check_splits(order: PaymentOrder) -> None:
         )
 
 
-def in_parts(order: PaymentOrder, whole: Prepared, known: KnownAccount) -> Prepared:
+def in_parts(order: PaymentOrder, whole: Prepared, known: KnownAccount, imagined: Imagined) -> Prepared:
     """Raises ValidationFailed, SameAccount, SplitsExceedAmount, and what `known` does."""
     pay = whole.command
     if not isinstance(pay, Pay):
@@ -56,6 +57,7 @@ def in_parts(order: PaymentOrder, whole: Prepared, known: KnownAccount) -> Prepa
     members: dict[str, Any] = {member.name: getattr(pay, member.name) for member in fields(pay)}
     members["codes"] = {**whole.names, **codes}
     members["called"] = (pay.called[0], *posted)
+    members["opens"] = opened_by((*pay.called, *(split.to for split in order.splits)), imagined)
     members["fingerprint"] = fingerprint("payment", ordered_content(order, pay.money, said_of(asked)))
     if pay.conditions is not None:
         members["conditions"] = replace(pay.conditions, ordered=members["fingerprint"])

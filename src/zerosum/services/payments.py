@@ -60,10 +60,10 @@ from zerosum.services.requests.outside_processors import (
 )
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.payment_orders import PaymentOrder as PaymentOrder
-from zerosum.services.requests.payment_orders import ordered_content
+from zerosum.services.requests.payment_orders import named_by, ordered_content
 from zerosum.services.requests.payment_parties import check_parties
 from zerosum.services.requests.personal import sealed_members
-from zerosum.services.requests.splits import names_in, remainder_place
+from zerosum.services.requests.splits import remainder_place
 from zerosum.services.requests.times import parse_filter_time
 from zerosum.services.straight_payments import StraightPayments
 from zerosum.services.subjects import Subjects
@@ -306,13 +306,14 @@ class PaymentKind:
             order,
             prepared,
             lambda name, pointer: known(caller.ledger_id, name, is_prepared=is_prepared, pointer=pointer),
+            imagined,
         )
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
         """Load what is named. The clearing account of a currency is opened by its first use, as the chart's are."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
-        named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
+        named = {name for order in orders for name in named_by(order)}
         await self._directory.load(ledger_id, named)
         if self._own_routes is not None and any(order.processor == AUTOMATIC for order in orders):
             await self._own_routes.load(ledger_id)
@@ -320,7 +321,7 @@ class PaymentKind:
         await self._directory.load(ledger_id, clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
-        wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
+        wanted = [(name, order.currency) for order in orders for name in named_by(order)]
         imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
         if self._subjects is not None:
             await self._subjects.seal(ledger_id, orders, may_write=may_write)

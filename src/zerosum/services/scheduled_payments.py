@@ -13,7 +13,7 @@ from zerosum.db.queries.scheduled_payments import RecordedRun as RecordedRun  # 
 from zerosum.db.queries.scheduled_payments import RecordedSchedule as RecordedSchedule
 from zerosum.db.queries.scheduled_payments import ScheduleFilter, find_schedules, list_runs, list_schedules
 from zerosum.domain.errors import ScheduledPaymentNotFound, ValidationFailed
-from zerosum.domain.identifiers import ScheduledPaymentId, is_reserved_code
+from zerosum.domain.identifiers import ScheduledPaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.pay import Pay
@@ -161,7 +161,7 @@ class SchedulingKind(_Recorded):
             metadata=payment.metadata,
             codes=payment.codes,
             called=payment.called,
-            opens=[account for account in payment.opens if is_reserved_code(account.code)],
+            opens=payment.opens,
             schedule_id=ScheduledPaymentId(payment.id),
             payer_id=payment.payer_id,
             payee_id=payment.payee_id,

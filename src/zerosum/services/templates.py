@@ -21,6 +21,7 @@ from zerosum.domain.ledger.templates.filled_in import TemplateValues
 from zerosum.domain.ledger.templates.template import Template, TemplateUse
 from zerosum.domain.ledger.templates.template_commands import MakeTemplate, PostTemplate, template_of_facts
 from zerosum.domain.money import Currency
+from zerosum.services.charts import Charts, Wanted, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.key_lookup import KeyLookup
@@ -74,6 +75,7 @@ class Templates:
         self,
         database: Database,
         committer: Committer,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -85,7 +87,7 @@ class Templates:
         self._cursors = cursors
         self._keys = KeyLookup(database, committer)
         self.desk: Submission[TemplatePostOrder, RecordedEntry] = Submission(
-            _TemplateKind(directory, currencies, closed_periods), committer, database, now
+            _TemplateKind(charts, directory, currencies, closed_periods), committer, database, now
         )
 
     async def make(self, caller: Caller, order: TemplateOrder) -> Done[Template]:
@@ -149,7 +151,10 @@ class Templates:
 class _TemplateKind(RecordedEntries):
     """How an order to post by a template becomes a command. What a version says never changes, so it is read before."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods) -> None:
+    def __init__(
+        self, charts: Charts, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods
+    ) -> None:
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
@@ -163,15 +168,16 @@ class _TemplateKind(RecordedEntries):
         order: TemplatePostOrder,
         *,
         is_prepared: bool,
-        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - no account is made on first use by an entry
+        imagined: Imagined = NOTHING_IMAGINED,
     ) -> Prepared:
         template, values = _values_of(order)
         ledger_id, id_ = caller.ledger_id, new_uuid()
         currencies = self._known_currencies(ledger_id, values, is_prepared=is_prepared)
-        postings, names = self._postings(ledger_id, values, currencies, is_prepared=is_prepared)
+        postings, names = self._postings(ledger_id, values, currencies, imagined, is_prepared=is_prepared)
         use = TemplateUse(id_, template.name, template.version, values.canonical(currencies))
         reason = order.reason or values.reason(template.name)
         lines = values.content.lines
+        called = [values.filled(line.account) for line in lines]
         command = PostTemplate(
             id=id_,
             ledger_id=ledger_id,
@@ -180,7 +186,8 @@ class _TemplateKind(RecordedEntries):
             actor=caller.actor,
             metadata=order.metadata,
             codes=names,
-            called=[values.filled(line.account) for line in lines],
+            called=called,
+            opens=opened_by(called, imagined),
             entry=JournalEntry(reason, tuple(postings), order.effective_at),
             dating=self._closed_periods.dating(ledger_id, order.effective_at, None, is_prepared=is_prepared),
             use=use,
@@ -194,8 +201,9 @@ class _TemplateKind(RecordedEntries):
         caller: Caller,
         orders: Sequence[TemplatePostOrder],
         *,
-        may_write: bool,  # noqa: ARG002 - it never writes
+        may_write: bool,
     ) -> Imagined:
+        wanted: list[tuple[str, str]] = []
         await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
         for order in orders:
             try:
@@ -204,7 +212,17 @@ class _TemplateKind(RecordedEntries):
                 continue  # `command` raises it
             await self._currencies.load(caller.ledger_id, values.currency_places().values())
             await self._directory.load(caller.ledger_id, {values.filled(line.account) for line in values.content.lines})
-        return NOTHING_IMAGINED
+            wanted += self._wanted(caller.ledger_id, values)
+        return await self._charts.imagined(caller, wanted, may_write=may_write)
+
+    def _wanted(self, ledger_id: UUID, values: TemplateValues) -> Wanted:
+        """Nothing where the order will be refused, which `command` explains."""
+        try:
+            money = values.money(self._known_currencies(ledger_id, values, is_prepared=True))
+        except DomainError:
+            return ()
+        named = [values.filled(line.account) for line in values.content.lines]
+        return [(name, one.currency.code) for name, one in zip(named, money, strict=True)]
 
     def _known_currencies(self, ledger_id: UUID, values: TemplateValues, *, is_prepared: bool) -> dict[str, Currency]:
         return {
@@ -213,17 +231,24 @@ class _TemplateKind(RecordedEntries):
         }
 
     def _postings(
-        self, ledger_id: UUID, values: TemplateValues, currencies: Mapping[str, Currency], *, is_prepared: bool
+        self,
+        ledger_id: UUID,
+        values: TemplateValues,
+        currencies: Mapping[str, Currency],
+        imagined: Imagined,
+        *,
+        is_prepared: bool,
     ) -> tuple[list[Posting], dict[UUID, str]]:
+        known = known_or_imagined(self._directory, imagined)
         names: dict[UUID, str] = {}
         postings: list[Posting] = []
         accounts = [(values.filled(line.account), values.pointer_of(line.account)) for line in values.content.lines]
         for place, (line, money) in enumerate(zip(values.content.lines, values.money(currencies), strict=True)):
             called, pointer = accounts[place]
             try:
-                account = self._directory.known(ledger_id, called, is_prepared=is_prepared, pointer=pointer)
+                account = known(ledger_id, called, is_prepared=is_prepared, pointer=pointer)
             except AccountNotFound as missing:
-                raise self._directory.all_missing(ledger_id, missing, accounts[place + 1 :]) from None
+                raise self._directory.all_missing(ledger_id, missing, accounts[place + 1 :], imagined) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
         return postings, names

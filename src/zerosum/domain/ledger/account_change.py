@@ -35,9 +35,7 @@ def objection_to_account(account: AccountState | None, posting: Posting, *, is_i
         return AccountFrozen("The account is frozen.", account=wire_account_id(account.id))
     if account.currency != posting.money.currency.code:
         return CurrencyMismatch(
-            f"The account holds {account.currency}, and an account has one currency. "
-            f"For {posting.money.currency.code} name another account, such as its code with "
-            f":{posting.money.currency.code.lower()} behind it.",
+            f"The account holds {account.currency}. {another_account_for(posting.money.currency.code)}",
             account=wire_account_id(account.id),
             currency=account.currency,
         )
@@ -141,3 +139,11 @@ def account_changes(entry: JournalEntry, accounts: Mapping[UUID, AccountState]) 
         if account.groups:
             changes.setdefault(account.id, AccountChange(account, index)).include(posting)
     return list(changes.values())
+
+
+def another_account_for(currency: str) -> str:
+    """What to do where one code was to hold several currencies."""
+    return (
+        f"An account has one currency: for {currency} name another account, such as its code with "
+        f":{currency.lower()} behind it."
+    )

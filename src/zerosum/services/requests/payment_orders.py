@@ -94,3 +94,8 @@ def _split(said: Mapping[str, str]) -> SplitOrder:
         amount=said.get("amount"),
         takes_remainder="remainder" in said,
     )
+
+
+def named_by(order: PaymentOrder) -> list[str]:
+    """Every account that it names itself, the receivers of its splits last."""
+    return [name for name in (order.payer, order.payee, *(split.to for split in order.splits)) if name]
