@@ -77,27 +77,43 @@ cross join lateral (
     select id, reason, resource_type, resource_id, reverses,
            case when resource_type in ('payment', 'refund', 'hold', 'dispute', 'exchange')
                 then coalesce(cast(resource_id as uuid), id) end as own_id
-    from journal_entries where ledger_id = :ledger_id and id = wanted.id
+    from journal_entries where ledger_id = :ledger_id and id = wanted.id limit 1
 ) as entry
 join accounts seen on seen.ledger_id = :ledger_id and seen.id = :account_id
-left join refunds refund
-    on refund.ledger_id = :ledger_id and refund.id = entry.own_id and entry.resource_type = 'refund'
-left join processor_calls call
-    on call.ledger_id = :ledger_id and call.id = entry.own_id and entry.resource_type = 'refund'
-left join disputes dispute
-    on dispute.ledger_id = :ledger_id and dispute.id = entry.own_id and entry.resource_type = 'dispute'
-left join holds hold
-    on hold.ledger_id = :ledger_id and hold.id = entry.own_id and entry.resource_type = 'hold'
-left join exchanges exchange
-    on exchange.ledger_id = :ledger_id and exchange.id = entry.own_id and entry.resource_type = 'exchange'
-left join payments payment
-    on payment.ledger_id = :ledger_id and payment.id = case entry.resource_type
+left join lateral (
+    select * from refunds
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'refund' limit 1
+) as refund on true
+left join lateral (
+    select * from processor_calls
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'refund' limit 1
+) as call on true
+left join lateral (
+    select * from disputes
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'dispute' limit 1
+) as dispute on true
+left join lateral (
+    select * from holds
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'hold' limit 1
+) as hold on true
+left join lateral (
+    select * from exchanges
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'exchange' limit 1
+) as exchange on true
+left join lateral (
+    select * from payments
+    where ledger_id = :ledger_id and id = case entry.resource_type
         when 'payment' then entry.own_id
         when 'refund' then coalesce(refund.payment_id, call.refunded_payment_id)
         when 'dispute' then dispute.payment_id
         else entry.id end
+    limit 1
+) as payment on true
 """)
-"""By what each entry says of itself, with one look-up by key in each table that tells of it."""
+"""By what each entry says of itself, with one look-up by key in each table that tells of it.
+
+`limit 1` keeps the planner from joining the whole of a table; which index it takes is still up to its statistics.
+"""
 
 
 async def count_effective_postings(
