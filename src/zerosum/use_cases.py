@@ -181,7 +181,7 @@ def use_cases(
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
         journal=journal,
         journal_export=JournalExport(database, ledgers, settled),
-        templates=Templates(database, committer, directory, currencies, cursors, closed_periods, charts, now),
+        templates=Templates(database, committer, charts, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
         message_progress=MessageProgress(database),
         notifications=Notifications(

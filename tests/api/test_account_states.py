@@ -59,7 +59,7 @@ async def test_no_money_moves_on_either_side_of_it(client: Client, action: str, 
     await turn(client, "a", action)
     facts = {"account": "a", "account_id": account["id"], "account_code": "a"}
     refused(await client.transfer("b", "a", "1"), 409, code, "/to", facts=facts)
-    refused(await client.transfer("a", "b", "1"), 409, code, "/from", facts=facts)
+    refused(await client.transfer("a", "b", "1"), 409, code, "/from", ("/from", "insufficient_funds"), facts=facts)
     assert (await client.balance("b"))["version"] == 0
 
 

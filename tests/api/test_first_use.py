@@ -379,13 +379,3 @@ async def test_what_is_refused_opens_nobody_who_gets_a_part(client: Client) -> N
     path, body = FIRST_USES["a part"]
     refused(await client.post(path, {**body, "from": "b", "to": "rich"}, key=fresh_key()), 422, "insufficient_funds")
     assert await codes(client) == set()
-
-
-async def test_who_is_paid_later_has_to_be_there(client: Client) -> None:
-    await with_rich(client)
-    later = (now() + timedelta(days=3)).isoformat()
-    body = {**USD, "type": "transfer", "from": "rich", "to": "customers:new", "execute_at": later}
-    answer = await client.post("/v1/scheduled-payments", body, key=fresh_key())
-    told = refused(answer, 422, "account_not_found", "/to")
-    assert "opens none" in told["detail"]
-    assert await codes(client) == set()

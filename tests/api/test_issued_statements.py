@@ -169,20 +169,21 @@ async def test_as_a_page_no_text_is_anything_but_text(client: Client) -> None:
     assert "116.00" in answer.text
 
 
-async def test_as_csv_it_is_what_the_live_statement_is_and_bears_its_proof(client: Client) -> None:
+async def test_as_csv_it_is_what_the_live_statement_is_and_has_its_number_and_seal(client: Client) -> None:
     await an_account(client)
-    issued = await issue(client)
-    text = (await read(client, 1, format="csv")).text
+    made = await issue(client)
+    rows = list(csv.DictReader(io.StringIO((await read(client, 1, format="csv")).text)))
     live = await client.get("/v1/accounts/a/statement", params={**NOVEMBER, "format": "csv"})
-    rows, lived = (list(csv.DictReader(io.StringIO(one))) for one in (text, live.text))
-    assert [{name: row[name] for name in lived[0]} for row in rows[:-1]] == lived[:-1]
-    told = {name: value for name, value in rows[-1].items() if value and value != lived[-1].get(name)}
-    proof = {"account_version": str(issued["account_version"]), "hash": issued["head"]}
-    proof |= {"statement_id": issued["id"], "number": "1", "issued_at": issued["issued_at"]}
-    assert told == proof | {"statement_hash": issued["hash"]}
-    assert [row["running_balance"] for row in csv.DictReader(io.StringIO(text))] == [
-        "100.00", "110.00", "115.00", "115.00",
-    ]  # fmt: skip
+    seal = {
+        "statement_id": made["id"], "statement_number": "1", "account_id": made["account_id"], "account_code": "a",
+        "line_count": "2", "statement_account_version": str(made["account_version"]), "head": made["head"],
+        "issued_at": made["issued_at"], "statement_hash": made["hash"],
+    }  # fmt: skip
+    found = [{name: row.pop(name) for name in seal} for row in rows]
+    of_a_line = dict.fromkeys(seal, "") | {"account_id": made["account_id"], "account_code": "a"}
+    assert found == [seal, of_a_line, of_a_line, seal]
+    assert rows == list(csv.DictReader(io.StringIO(live.text)))
+    assert [row["running_balance"] for row in rows] == ["100.00", "110.00", "115.00", "115.00"]
 
 
 async def a_rich_statement(client: Client) -> bytes:

@@ -137,6 +137,10 @@ async def test_a_ceiling_is_kept(client: Client) -> None:
     await client.deposit("bob", "5")
 
 
+POOR = ("/from", "insufficient_funds")
+"""Told beside what else stands in the way."""
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "pointers"),
     [
@@ -154,11 +158,11 @@ async def test_a_ceiling_is_kept(client: Client) -> None:
         (payment("transfer", from_="acc_x", to="bob"), 422, "invalid_id", ["/from"]),
         (payment("transfer", from_="alice", to="' or 1=1--"), 422, "invalid_id", ["/to"]),
         (payment("transfer", from_="alice", to="x" * 200), 422, "invalid_id", ["/to"]),
-        (payment("transfer", from_="alice", to="euro"), 422, "currency_mismatch", ["/to"]),
+        (payment("transfer", from_="alice", to="euro"), 422, "currency_mismatch", ["/to", POOR]),
         (payment("transfer", from_="alice", to="bob", currency="EUR"), 422, "currency_mismatch", ["/from", "/to"]),
         (payment("transfer", from_="alice", to="bob", currency="XXX"), 422, "invalid_currency", ["/currency"]),
-        (payment("transfer", from_="alice", to="frozen"), 409, "account_frozen", ["/to"]),
-        (payment("transfer", from_="closed", to="bob"), 409, "account_closed", ["/from"]),
+        (payment("transfer", from_="alice", to="frozen"), 409, "account_frozen", ["/to", POOR]),
+        (payment("transfer", from_="closed", to="bob"), 409, "account_closed", ["/from", POOR]),
         (payment("transfer", from_="alice", to="bob", is_admin=True), 422, "unknown_field", ["/is_admin"]),
         (payment("transfer", from_="alice", to="bob", ledger="x"), 422, "unknown_field", ["/ledger"]),
         (payment("transfer", from_="alice", to="bob", status="failed"), 422, "unknown_field", ["/status"]),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client, fresh_key
+from tests.api.conftest import Client
 from tests.api.reading import refused
 from zerosum.adapters.clock import now
+from zerosum.api.schemas.statements import EXPLAINED
 from zerosum.db.engine import Database
 from zerosum.domain.errors import TooManyItems
 from zerosum.domain.identifiers import LedgerId
@@ -21,7 +22,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.statements import Statements
 
-SAID_BESIDE = ("running_balance", "reason", "reference", "description", "counterparty", "resource_id")
+SAID_BESIDE = ("running_balance", "reason", "reference", "description", "counterparty", *EXPLAINED)
 """What a line says beyond the posting itself."""
 
 NOVEMBER = {"from": "2025-11-01", "to": "2025-12-01"}
@@ -191,49 +192,3 @@ async def test_more_lines_than_fit_are_refused_and_not_cut(
     with pytest.raises(TooManyItems, match="shorter") as refusal:
         await too_few.get(caller, "a", **span)
     assert refusal.value.facts == {"lines_max": 2}
-
-
-async def test_a_line_says_why_money_came_back_is_disputed_or_was_exchanged(client: Client) -> None:
-    """In the payment's own words where it has any: who reconciles has its reference, and not ours."""
-    await client.open_account("a", min_available=None)
-    await client.open_account("b")
-    await client.open_account("euros", currency="EUR")
-
-    async def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = await client.post(path, body, key=fresh_key())
-        assert answer.status_code in (200, 201), answer.text
-        made: dict[str, Any] = answer.json()
-        return made
-
-    said = {"reference": "inv-7", "description": "Lunch"}
-    money = {"amount": "8", "currency": "USD", "from": "b", "to": "a"}
-    await client.deposit("b", "100")
-    paid = (await client.pay({"type": "transfer", **money, **said})).json()
-    refund = await post(f"/v1/payments/{paid['id']}/refund", {"amount": "1", "reason": "cold"})
-    named = {"provider_case_id": "case-9", "network_reason_code": "10.4"}
-    dispute = await post(f"/v1/payments/{paid['id']}/dispute", {"reason": "fraudulent", **named})
-    await post(f"/v1/disputes/{dispute['id']}/chargeback", {})
-    hold = await post("/v1/holds", {**money, **said})
-    await post(f"/v1/holds/{hold['id']}/capture", {"amount": "2"})
-    rate = {"rate": "0.5", "rate_source": "x", "rate_at": "2026-01-01T00:00:00Z"}
-    traded = {"amount": "4", "currency": "USD", "from": "a", "to": "euros", "to_currency": "EUR", "reference": "fx-1"}
-    exchange = await post("/v1/exchanges", {**traded, **rate})
-    moved = [
-        {"account": code, "side": side, "amount": "1", "currency": "USD"}
-        for code, side in (("a", "debit"), ("b", "credit"))
-    ]
-    entry = await post("/v1/journal-entries", {"reason": "by hand", "postings": moved})
-    await post("/v1/journal-entries/" + entry["id"] + "/reverse", {"reason": "not so"})
-    today = now()
-    span = {"from": today.date().isoformat(), "to": (today.date() + timedelta(days=1)).isoformat()}
-    lines = (await statement(client, **span))["lines"]
-    told = [(line["reason"], line["reference"], line["description"], line["resource_id"]) for line in lines]
-    assert told[:-1] == [
-        ("transfer", "inv-7", "Lunch", paid["id"]),
-        ("refund", "inv-7", "cold", refund["id"]),
-        ("chargeback", "inv-7", "fraudulent (code 10.4, case case-9)", dispute["id"]),
-        ("capture", "inv-7", "Lunch", hold["id"]),
-        ("exchange", "fx-1", "USD to EUR at 0.5", exchange["id"]),
-        ("by hand", None, None, entry["id"]),
-    ]
-    assert told[-1][:3] == ("not so", None, None)

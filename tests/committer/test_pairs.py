@@ -127,6 +127,7 @@ async def test_both_forms_write_the_same_rows_of_holds(
     for rows in without:
         told = json.loads(rows[3].pop("data"))
         assert len(told.pop("journal_entry_ids")) == 1
+        assert told.pop("created_at").endswith("Z")
         rows.append(told)
     assert without[0] == without[1]
     assert [row.get("hold_id") is not None for row in found[0]] == [row.get("hold_id") is not None for row in found[1]]

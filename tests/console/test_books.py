@@ -133,7 +133,8 @@ async def test_a_statement_is_issued_and_handed_out_in_each_form(admin: Person, 
     account = await client.open_account("cash", name=MARKUP)
     at = (now() - timedelta(days=3)).isoformat()
     order = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "cash", "effective_at": at}
-    assert (await client.pay({**order, "reference": MARKUP})).status_code == 201
+    paid = await client.pay({**order, "reference": MARKUP})
+    assert paid.status_code == 201
     here = f"/accounts/{account['id']}/statements"
     assert "No statement was issued" in await admin.page(here)
     today = f"{now():%Y-%m-%d}"
@@ -147,6 +148,12 @@ async def test_a_statement_is_issued_and_handed_out_in_each_form(admin: Person, 
     assert "5.00" in (await admin.get(f"{here}/1", params={"format": "csv"})).text
     assert "<Document" in (await admin.get(f"{here}/1", params={"format": "camt.053"})).text
     assert (await admin.act(here, key=fresh_key(), **{"from": today, "to": "2999-01-01"})).status_code == 422
+    back = await client.post(f"/v1/payments/{paid.json()['id']}/refund", {"reason": "Half <b>"}, key=fresh_key())
+    assert back.status_code == 201, back.text
+    await admin.act(here, key=fresh_key(), **{"from": today, "to": now().isoformat()})
+    page = await admin.page(f"{here}/2")
+    for told in (shown("Half <b>"), shown(MARKUP), back.json()["id"], paid.json()["id"]):
+        assert told in page
 
 
 async def test_a_clients_money_is_seen_and_that_it_was_seen(admin: Person, client: Client) -> None:

@@ -21,8 +21,9 @@ from zerosum.db.queries.given_versions import find_lines
 from zerosum.db.queries.house_rules import find_house_rules
 from zerosum.db.queries.parties import Parties
 from zerosum.db.queries.payments import Line as Line  # shown by the routes
-from zerosum.domain.errors import CurrencyMismatch, DisputeNotFound, SameAccount, Unavailable
+from zerosum.domain.errors import AccountNotFound, CurrencyMismatch, DisputeNotFound, SameAccount, Unavailable
 from zerosum.domain.identifiers import DisputeId, PaymentId, Prefix, parse_id, render_id
+from zerosum.domain.ledger.account_change import another_account_for
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments import dispute_commands as commands
@@ -254,13 +255,17 @@ class ChangingKind(_Recorded):
             return None
         currency = self._currencies.known(caller.ledger_id, parties.currency, is_prepared=is_prepared)
         money = Money.parse(order.fee, currency, pointer="/fee/amount")
-        earner = self._directory.known(caller.ledger_id, order.fee_to, is_prepared=is_prepared, pointer="/fee/to")
+        try:
+            earner = self._directory.known(caller.ledger_id, order.fee_to, is_prepared=is_prepared, pointer="/fee/to")
+        except AccountNotFound as missing:
+            missing.detail += " A fee opens none, whatever the chart says: open it before, or with a first payment."
+            raise
         if earner.id == parties.payee_id:
             raise SameAccount("Who was paid pays the fee, and does not get it.", pointer="/fee/to")
         unfit = None
         if earner.currency != parties.currency:
             unfit = CurrencyMismatch(
-                f"The account {earner.code} holds {earner.currency}, not {parties.currency}.",
+                f"The account {earner.code} holds {earner.currency}. {another_account_for(parties.currency)}",
                 pointer="/fee/to",
                 account=order.fee_to,
                 account_id=earner.wire_id,

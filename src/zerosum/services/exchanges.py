@@ -147,7 +147,7 @@ class ExchangeKind:
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
-            opens=opened_by([order.payer, order.payee, *own], imagined),
+            opens=opened_by((order.payer, order.payee, *own), imagined),
             called=_called(order, own, conversion),
             payer_id=payer.id,
             payee_id=payee.id,
@@ -166,7 +166,7 @@ class ExchangeKind:
         return Prepared(command, codes)
 
     async def prepare(self, caller: Caller, orders: Sequence[ExchangeOrder], *, may_write: bool) -> Imagined:
-        """Load what is named. The exchange accounts of a currency are opened by its first use, as the chart's are."""
+        """Load what is named. The exchange accounts of a currency are opened by its first use."""
         ledger_id = caller.ledger_id
         used = {code for order in orders for code in (order.currency, order.bought_currency)}
         await self._currencies.load(ledger_id, used)
@@ -174,14 +174,13 @@ class ExchangeKind:
         rounded_into = {order.bought_currency for order in orders if order.bought is not None}
         own = dict(self._own_accounts(caller, used, rounded_into))
         await self._directory.load(ledger_id, {name for order in orders for name in (order.payer, order.payee, *own)})
-        wanted = [
-            named for order in orders for named in ((order.payer, order.currency), (order.payee, order.bought_currency))
-        ]
-        imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
         lacking = [account for code, account in own.items() if self._directory.find_known(ledger_id, code) is None]
         if lacking and may_write:
             await self._accounts.check_quota(ledger_id, len(lacking))
-        imagined.update({account.code: account for account in lacking})
+        sold = [(order.payer, order.currency) for order in orders]
+        bought = [(order.payee, order.bought_currency) for order in orders]
+        imagined = await self._charts.imagined(caller, [*sold, *bought], may_write=may_write)
+        imagined.update((account.code, account) for account in lacking)
         return imagined
 
     def _own_accounts(

@@ -24,7 +24,7 @@ from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.domain.payments.split_commands import CaptureInParts
 from zerosum.domain.payments.splits import AskedSplit
 from zerosum.services.accounts import metadata_filters
-from zerosum.services.charts import Charts, known_or_imagined, opened_by
+from zerosum.services.charts import Charts, Wanted, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
@@ -92,7 +92,7 @@ class Holds:
             PlacingKind(charts, directory, currencies, known), committer, database, now, judge
         )
         self.changes: ExpressSubmission[HoldChangeOrder, RecordedHold] = ExpressSubmission(
-            ChangingKind(directory, currencies, known), committer, database, now, changes_judge
+            ChangingKind(charts, directory, currencies, known), committer, database, now, changes_judge
         )
 
     async def get(self, caller: Caller, hold_id: UUID) -> RecordedHold:
@@ -231,8 +231,11 @@ class PlacingKind(_Recorded):
 class ChangingKind(_Recorded):
     """How an order about a hold becomes a command. Whom it is between is known before: it never changes."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownParties) -> None:
+    def __init__(
+        self, charts: Charts, directory: AccountDirectory, currencies: Currencies, known: KnownParties
+    ) -> None:
         super().__init__(currencies, known)
+        self._charts = charts
         self._directory = directory
 
     def command(
@@ -241,7 +244,7 @@ class ChangingKind(_Recorded):
         order: HoldChangeOrder,
         *,
         is_prepared: bool,
-        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - all accounts are there
+        imagined: Imagined = NOTHING_IMAGINED,
     ) -> Prepared:
         ledger_id = caller.ledger_id
         parties = self._known.known(ledger_id, order.hold_id, is_prepared=is_prepared)
@@ -250,16 +253,18 @@ class ChangingKind(_Recorded):
         asked: tuple[AskedSplit, ...] = ()
         codes: Mapping[UUID, str] = {}
         if order.splits:
+            account = known_or_imagined(self._directory, imagined)
             asked, codes = asked_splits(
                 order.splits,
                 currency,
                 AccountId(parties.payer_id),
                 Payee(AccountId(parties.payee_id), parties.payee_code, parties.payee_code),
-                lambda name, pointer: self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
+                lambda name, pointer: account(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
             )
         members = members_between(parties, caller, order.idempotency_key, _change_fingerprint(order, money, asked))
         members["hold_id"] = HoldId(own_kind(order.hold_id))
         members["codes"] |= codes
+        members["opens"] = opened_by([split.to for split in order.splits], imagined)
         return Prepared(_change(order, money, members, asked), members["codes"])
 
     async def prepare(
@@ -267,12 +272,23 @@ class ChangingKind(_Recorded):
         caller: Caller,
         orders: Sequence[HoldChangeOrder],
         *,
-        may_write: bool,  # noqa: ARG002 - it never writes
+        may_write: bool,
     ) -> Imagined:
         found = await self._known.load(caller.ledger_id, {order.hold_id for order in orders})
         await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
         await self._directory.load(caller.ledger_id, {name for order in orders for name in names_in(order.splits)})
-        return NOTHING_IMAGINED
+        wanted = [one for order in orders for one in self._wanted(caller.ledger_id, order)]
+        return await self._charts.imagined(caller, wanted, may_write=may_write) if wanted else NOTHING_IMAGINED
+
+    def _wanted(self, ledger_id: UUID, order: HoldChangeOrder) -> Wanted:
+        """Nothing of a hold that is not there, which `command` explains."""
+        if not order.splits:
+            return ()
+        try:
+            currency = self._known.known(ledger_id, order.hold_id, is_prepared=True).currency
+        except HoldNotFound:
+            return ()
+        return [(split.to, currency) for split in order.splits]
 
 
 def _change(

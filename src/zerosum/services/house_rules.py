@@ -12,6 +12,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.house_rules import find_house_rules
 from zerosum.domain.errors import CurrencyMismatch, DomainError, ValidationFailed
 from zerosum.domain.identifiers import AccountId
+from zerosum.domain.ledger.account_change import another_account_for
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, parse_percent
 from zerosum.domain.payments.house_rules import ChangeHouseRules, FeeRule, HouseRules, house_rules_of
@@ -126,7 +127,7 @@ class HouseRulesBook:
                 raise refusal.at(f"{here}/to") from None
             if account.currency != order.currency:
                 raise CurrencyMismatch(
-                    f"The account {account.code} holds {account.currency}, not {order.currency}.",
+                    f"The account {account.code} holds {account.currency}. {another_account_for(order.currency)}",
                     pointer=f"{here}/to",
                     account=order.to,
                 )

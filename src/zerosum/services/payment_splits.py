@@ -45,10 +45,7 @@ def check_splits(order: PaymentOrder) -> None:
 
 
 def in_parts(order: PaymentOrder, whole: Prepared, known: KnownAccount, imagined: Imagined) -> Prepared:
-    """Who gets a part may be opened by it, as the payee may.
-
-    Raises ValidationFailed, SameAccount, SplitsExceedAmount, and what `known` does.
-    """
+    """Raises ValidationFailed, SameAccount, SplitsExceedAmount, and what `known` does."""
     pay = whole.command
     if not isinstance(pay, Pay):
         raise TypeError("a plain order makes a plain payment")
@@ -60,7 +57,7 @@ def in_parts(order: PaymentOrder, whole: Prepared, known: KnownAccount, imagined
     members: dict[str, Any] = {member.name: getattr(pay, member.name) for member in fields(pay)}
     members["codes"] = {**whole.names, **codes}
     members["called"] = (pay.called[0], *posted)
-    members["opens"] = opened_by([*pay.called, *(part.to for part in order.splits)], imagined)
+    members["opens"] = opened_by((*pay.called, *(split.to for split in order.splits)), imagined)
     members["fingerprint"] = fingerprint("payment", ordered_content(order, pay.money, said_of(asked)))
     if pay.conditions is not None:
         members["conditions"] = replace(pay.conditions, ordered=members["fingerprint"])

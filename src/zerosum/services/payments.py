@@ -60,7 +60,7 @@ from zerosum.services.requests.outside_processors import (
 )
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.payment_orders import PaymentOrder as PaymentOrder
-from zerosum.services.requests.payment_orders import named_in, ordered_content
+from zerosum.services.requests.payment_orders import named_by, ordered_content
 from zerosum.services.requests.payment_parties import check_parties
 from zerosum.services.requests.personal import sealed_members
 from zerosum.services.requests.splits import remainder_place
@@ -316,14 +316,14 @@ class PaymentKind:
         """Load what is named. The clearing account of a currency is opened by its first use, as the chart's are."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
-        await self._directory.load(ledger_id, {name for order in orders for name in named_in(order)})
+        await self._directory.load(ledger_id, {name for order in orders for name in named_by(order)})
         if self._own_routes is not None and any(order.processor == AUTOMATIC for order in orders):
             await self._own_routes.load(ledger_id)
         clearing = {code: order for order in orders if (code := self._clearing_of(ledger_id, order)) is not None}
         await self._directory.load(ledger_id, clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
-        wanted = [(name, order.currency) for order in orders for name in named_in(order)]
+        wanted = [(name, order.currency) for order in orders for name in named_by(order)]
         imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
         if self._subjects is not None:
             await self._subjects.seal(ledger_id, orders, may_write=may_write)

@@ -12,8 +12,8 @@ from zerosum.db.queries.parties import parties_of_schedules
 from zerosum.db.queries.scheduled_payments import RecordedRun as RecordedRun  # shown by the routes
 from zerosum.db.queries.scheduled_payments import RecordedSchedule as RecordedSchedule
 from zerosum.db.queries.scheduled_payments import ScheduleFilter, find_schedules, list_runs, list_schedules
-from zerosum.domain.errors import AccountNotFound, ScheduledPaymentNotFound, ValidationFailed
-from zerosum.domain.identifiers import ScheduledPaymentId, is_reserved_code
+from zerosum.domain.errors import ScheduledPaymentNotFound, ValidationFailed
+from zerosum.domain.identifiers import ScheduledPaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.pay import Pay
@@ -152,7 +152,6 @@ class SchedulingKind(_Recorded):
         payment = prepared.command
         if not isinstance(payment, Pay):
             raise LookupError("what is scheduled is a payment")
-        _check_opened(payment)
         command = SchedulePayment(
             id=payment.id,
             ledger_id=payment.ledger_id,
@@ -221,18 +220,6 @@ class CancellingKind(_Recorded):
     ) -> Mapping[UUID, RecordedSchedule]:
         """As they are: what is cancelled does not change any more."""
         return await find_schedules(connection, ledger_id, ids)
-
-
-def _check_opened(payment: Pay) -> None:
-    """Who is paid later has to be there now: it is the payment that opens accounts. Raises AccountNotFound."""
-    for account in payment.opens:
-        if not is_reserved_code(account.code):
-            raise AccountNotFound(
-                f"This ledger has no account {account.code}. Its first payment would open it; an order to pay later "
-                "opens none.",
-                account=account.code,
-                pointer="/from" if account.code == payment.called[0] else "/to",
-            )
 
 
 def _policy(order: ScheduleOrder) -> RefusalPolicy:

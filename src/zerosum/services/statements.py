@@ -14,7 +14,7 @@ from zerosum.db.queries.balances import Instant, totals_at
 from zerosum.db.queries.journal import RecordedPosting, list_effective_postings
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.queries.statements import COUNTERPARTIES_MAX as COUNTERPARTIES_MAX  # shown by the routes
-from zerosum.db.queries.statements import Explanation as Explanation  # shown by the routes
+from zerosum.db.queries.statements import Explanation as Explanation
 from zerosum.db.queries.statements import count_effective_postings, explain
 from zerosum.domain.errors import AccountNotFound, TooManyItems
 from zerosum.domain.ledger.account import AccountState, Side

@@ -21,7 +21,7 @@ from zerosum.domain.ledger.templates.filled_in import TemplateValues
 from zerosum.domain.ledger.templates.template import Template, TemplateUse
 from zerosum.domain.ledger.templates.template_commands import MakeTemplate, PostTemplate, template_of_facts
 from zerosum.domain.money import Currency
-from zerosum.services.charts import Charts, known_or_imagined, opened_by
+from zerosum.services.charts import Charts, Wanted, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.key_lookup import KeyLookup
@@ -75,11 +75,11 @@ class Templates:
         self,
         database: Database,
         committer: Committer,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
         closed_periods: ClosedPeriods,
-        charts: Charts,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -87,7 +87,7 @@ class Templates:
         self._cursors = cursors
         self._keys = KeyLookup(database, committer)
         self.desk: Submission[TemplatePostOrder, RecordedEntry] = Submission(
-            _TemplateKind(directory, currencies, closed_periods, charts), committer, database, now
+            _TemplateKind(charts, directory, currencies, closed_periods), committer, database, now
         )
 
     async def make(self, caller: Caller, order: TemplateOrder) -> Done[Template]:
@@ -152,12 +152,12 @@ class _TemplateKind(RecordedEntries):
     """How an order to post by a template becomes a command. What a version says never changes, so it is read before."""
 
     def __init__(
-        self, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods, charts: Charts
+        self, charts: Charts, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods
     ) -> None:
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
-        self._charts = charts
 
     def view(self, posted: Posted, names: Names) -> RecordedEntry:
         return recorded_entry(posted.entry, names, posted.resource)
@@ -203,18 +203,26 @@ class _TemplateKind(RecordedEntries):
         *,
         may_write: bool,
     ) -> Imagined:
-        await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
         wanted: list[tuple[str, str]] = []
+        await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
         for order in orders:
             try:
                 _, values = _values_of(order)
             except DomainError:
                 continue  # `command` raises it
             await self._currencies.load(caller.ledger_id, values.currency_places().values())
-            lines = values.content.lines
-            await self._directory.load(caller.ledger_id, {values.filled(line.account) for line in lines})
-            wanted += [(values.filled(line.account), values.filled(line.currency or "")) for line in lines]
+            await self._directory.load(caller.ledger_id, {values.filled(line.account) for line in values.content.lines})
+            wanted += self._wanted(caller.ledger_id, values)
         return await self._charts.imagined(caller, wanted, may_write=may_write)
+
+    def _wanted(self, ledger_id: UUID, values: TemplateValues) -> Wanted:
+        """Nothing where the order will be refused, which `command` explains."""
+        try:
+            money = values.money(self._known_currencies(ledger_id, values, is_prepared=True))
+        except DomainError:
+            return ()
+        named = [values.filled(line.account) for line in values.content.lines]
+        return [(name, one.currency.code) for name, one in zip(named, money, strict=True)]
 
     def _known_currencies(self, ledger_id: UUID, values: TemplateValues, *, is_prepared: bool) -> dict[str, Currency]:
         return {
@@ -231,9 +239,9 @@ class _TemplateKind(RecordedEntries):
         *,
         is_prepared: bool,
     ) -> tuple[list[Posting], dict[UUID, str]]:
+        known = known_or_imagined(self._directory, imagined)
         names: dict[UUID, str] = {}
         postings: list[Posting] = []
-        known = known_or_imagined(self._directory, imagined)
         accounts = [(values.filled(line.account), values.pointer_of(line.account)) for line in values.content.lines]
         for place, (line, money) in enumerate(zip(values.content.lines, values.money(currencies), strict=True)):
             called, pointer = accounts[place]

@@ -8,19 +8,16 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from zerosum.api.csv_text import csv_text
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
 from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Request, Response, Time, id_field
-from zerosum.api.schemas.statements import CSV_COLUMNS, FREE_COLUMNS, StatementLineResponse, csv_rows, statement_body
+from zerosum.api.schemas.statements import StatementLineResponse, statement_body, statement_csv
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.services.issued_statements import NumberedStatement
 from zerosum.services.requests.times import parse_day_or_time
 from zerosum.services.statements import Statement
-
-CSV_PROOF_COLUMNS = ("statement_id", "number", "issued_at", "statement_hash")
 
 
 def _day_or_time(value: Any) -> datetime:
@@ -99,8 +96,20 @@ async def whole_body(numbered: NumberedStatement, statement: Statement) -> dict[
 
 
 async def numbered_csv(numbered: NumberedStatement, statement: Statement) -> str:
-    """As it is without a number; its closing row bears the number, and what the books can be held to."""
-    rows, body = await csv_rows(statement), numbered_body(numbered)
-    proof = {"account_version": body["account_version"], "hash": body["head"], "statement_hash": body["hash"]}
-    rows[-1] |= proof | {"statement_id": body["id"], "number": body["number"], "issued_at": body["issued_at"]}
-    return await csv_text((*CSV_COLUMNS, *CSV_PROOF_COLUMNS), rows, free=FREE_COLUMNS)
+    """With its number and what it is checked by, in the rows of the opening and the closing."""
+    body = numbered_body(numbered)
+    return await statement_csv(statement, {column: body[name] for name, column in SEAL_COLUMNS.items()})
+
+
+SEAL_COLUMNS = {
+    "id": "statement_id",
+    "number": "statement_number",
+    "account_id": "account_id",
+    "code": "account_code",
+    "line_count": "line_count",
+    "account_version": "statement_account_version",
+    "head": "head",
+    "issued_at": "issued_at",
+    "hash": "statement_hash",
+}
+"""The column of each member that a line has no place for."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from uuid import UUID
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from zerosum.api.render import render_time
+from zerosum.api.schemas.statements import explanation_text
 from zerosum.domain.errors import StatementNotInForm
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.money import render_amount
 from zerosum.services.issued_statements import NumberedStatement
 from zerosum.services.requests.paging import gently
 from zerosum.services.requests.times import INSTANT
-from zerosum.services.statements import Statement, StatementLine
+from zerosum.services.statements import Explanation, Statement, StatementLine
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 MEDIA_TYPE = "application/xml"
@@ -25,7 +27,7 @@ MEDIA_TYPE = "application/xml"
 _CURRENCY = re.compile("[A-Z]{3}")
 _DIGITS_MAX, _PLACES_MAX = 18, 5
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SHORT, _NAME, _LINE = 35, 70, 140
+_SHORT, _NAME, _REASON, _LINE, _TOLD = 35, 70, 105, 140, 500
 
 
 async def camt053(numbered: NumberedStatement, statement: Statement) -> bytes:
@@ -109,6 +111,11 @@ def _details(entry: Element, line: StatementLine, is_credit: bool) -> None:
     is_short = said.reference is not None and len(_clean(said.reference)) <= _SHORT
     if said.reference is not None and is_short:
         _text(references, "EndToEndId", said.reference)
+    for kind, id_ in {"payment": said.payment_id, said.resource_type.value: said.resource_id}.items():
+        if isinstance(id_, UUID):
+            own = SubElement(references, "Prtry")
+            _text(own, "Tp", kind)
+            _text(own, "Ref", id_.hex)
     _amount(details, line.posting.amount, line.posting.currency)
     _text(details, "CdtDbtInd", "CRDT" if is_credit else "DBIT")
     if said.counterparties:
@@ -120,10 +127,24 @@ def _details(entry: Element, line: StatementLine, is_credit: bool) -> None:
         remittance = SubElement(details, "RmtInf")
         for piece in pieces:
             _text(remittance, "Ustrd", piece)
+    _why(details, said)
 
 
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
+def _why(details: Element, said: Explanation) -> None:
+    """Why money came back stands where banks look for it, and everything else that is known of it as text."""
+    if said.cause is not None or said.network_reason_code is not None:
+        returned = SubElement(details, "RtrInf")
+        code = _clean(said.network_reason_code or said.cause or "")
+        _text(SubElement(returned, "Rsn"), "Prtry", code[:_SHORT])
+        for piece in _pieces(_clean(said.cause or ""), _REASON):
+            _text(returned, "AddtlInf", piece)
+    told = _clean(explanation_text(said)) if explanation_text(said) else ""
+    if told:
+        _text(details, "AddtlTxInf", told[:_TOLD])
+
+
+def _pieces(text: str, length: int = _LINE) -> list[str]:
+    return [text[start : start + length] for start in range(0, len(text), length)]
 
 
 def _amount(parent: Element, amount: Decimal, currency: str) -> None:

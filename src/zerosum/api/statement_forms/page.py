@@ -11,7 +11,7 @@ from fastapi import Response
 
 from zerosum.api.manual import PAGE_TYPE, own_file, page_headers
 from zerosum.api.render import render_time
-from zerosum.api.schemas.statements import counterparties_text
+from zerosum.api.schemas.statements import counterparties_text, explanation_text
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.services.issued_statements import NumberedStatement
@@ -55,7 +55,7 @@ async def statement_page(numbered: NumberedStatement, statement: Statement) -> R
 
 def _row(line: StatementLine) -> str:
     posting, said = line.posting, line.explanation
-    texts = [said.reason, said.description or "", said.reference or ""]
+    texts = [said.reason, said.description or "", said.reference or "", explanation_text(said)]
     what = " · ".join(escape(text) for text in texts if text)
     party = escape(counterparties_text(said.counterparties) or "")
     cells = [

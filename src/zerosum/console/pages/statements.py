@@ -9,6 +9,7 @@ from fastapi import Response
 from zerosum.api.csv_text import csv_response
 from zerosum.api.lists import check_span
 from zerosum.api.schemas.issued_statements import numbered_csv
+from zerosum.api.schemas.statements import explanation_text
 from zerosum.api.statement_forms.camt053 import MEDIA_TYPE, camt053
 from zerosum.console.choices import check_choices
 from zerosum.console.console import Console
@@ -51,7 +52,9 @@ def statement_pages(console: Console) -> None:
         if given.get("format") == "camt.053":
             document = Response(await camt053(numbered, statement), media_type=MEDIA_TYPE)
             return as_file(document, f"{name}.xml")
-        return view.show("statement.html", numbered=numbered, statement=statement, lines=statement.lines[:LINES_SHOWN])
+        lines = statement.lines[:LINES_SHOWN]
+        told = [explanation_text(line.explanation) for line in lines]
+        return view.show("statement.html", numbered=numbered, statement=statement, lines=lines, told=told)
 
     async def issue(view: View) -> HttpAnswer:
         start, end = (parse_day_or_time(view.field(name), name) for name in ("from", "to"))

@@ -2,47 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import ARRAY, Row, Uuid, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.schema.tables import postings
+from zerosum.db.schema.tables import postings, scheduled_runs
 from zerosum.domain.events import ResourceType
-from zerosum.domain.money import render_number
 
 COUNTERPARTIES_MAX = 10
 """So many other accounts of an entry are named; one that pays a hundred wages is not a line for people any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What a journal entry was about, as one of its accounts sees it. Nothing of it ever changes.
+class Countervalue:
+    """Of an exchange: what stood against the line's own currency, and at which rate sold money became bought money."""
 
-    `resource_id` is None where what it was posted for has no UUID. `reference` is the payment's, also where that was
-    given back or disputed. `counterparties` are the codes of its other accounts, in the order of the entry: one more
-    than is shown, where there are more.
+    amount: Decimal
+    currency: str
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a journal entry was about, as one of its accounts sees it. Nothing of it changes once the entry is posted.
+
+    `reason` is the entry's own; `cause` is why a refund or a dispute was made, as it was given. `reference` and
+    `description` are the payment's, also of what became of the payment later, or the hold's or the exchange's.
+    `counterparties` are the codes of its other accounts, in the order of the entry: one more than is shown, where there
+    are more.
     """
 
     reason: str
-    resource_type: ResourceType
-    resource_id: UUID | None
     reference: str | None
     description: str | None
     counterparties: Sequence[str]
+    resource_type: ResourceType
+    resource_id: UUID | str | None
+    """Of the resource that posted the entry: the UUID, or what names one that has none on the wire."""
+    cause: str | None
+    payment_id: UUID | None
+    network_reason_code: str | None
+    provider_case_id: str | None
+    counter: Countervalue | None
+    reverses: UUID | None
+    template: str | None
+    scheduled_payment_id: UUID | None
 
 
 _EXPLANATIONS = text("""
-select entry.id, entry.reason, entry.resource_type, entry.resource_id,
-       coalesce(payment.reference, exchange.reference, hold.reference) as reference,
-       coalesce(payment.description, exchange.description, hold.description) as description,
-       refund.reason as refund_reason, dispute.reason as dispute_reason, dispute.network_reason_code,
-       dispute.provider_case_id, exchange.currency as sold, exchange.bought_currency as bought, exchange.rate,
+select entry.id, entry.reason, entry.resource_type, entry.resource_id, entry.own_id, entry.reverses,
+       coalesce(refund.reason, dispute.reason) as cause, payment.id as payment_id,
+       coalesce(payment.reference, hold.reference, exchange.reference) as reference,
+       coalesce(payment.description, hold.description, exchange.description) as description,
+       dispute.network_reason_code, dispute.provider_case_id, exchange.rate,
+       case exchange.currency when seen.currency then exchange.bought else exchange.amount end as counter_amount,
+       case exchange.currency when seen.currency then exchange.bought_currency else exchange.currency end
+           as counter_currency,
        array(
            select account.code
            from (select line.account_id, min(line.place) as place from postings line
@@ -52,25 +74,46 @@ select entry.id, entry.reason, entry.resource_type, entry.resource_id,
            order by other.place) as counterparties
 from unnest(cast(:entry_ids as uuid[])) as wanted(id)
 cross join lateral (
-    select id, reason, resource_type,
-           case when resource_type = any(:with_uuid) then coalesce(cast(resource_id as uuid), id) end as resource_id
-    from journal_entries where ledger_id = :ledger_id and journal_entries.id = wanted.id
-) entry
-left join refunds refund
-    on entry.resource_type = 'refund' and refund.ledger_id = :ledger_id and refund.id = entry.resource_id
-left join disputes dispute
-    on entry.resource_type = 'dispute' and dispute.ledger_id = :ledger_id and dispute.id = entry.resource_id
-left join exchanges exchange
-    on entry.resource_type = 'exchange' and exchange.ledger_id = :ledger_id and exchange.id = entry.resource_id
-left join holds hold
-    on entry.resource_type = 'hold' and hold.ledger_id = :ledger_id and hold.id = entry.resource_id
-left join payments payment on payment.ledger_id = :ledger_id and payment.id = case entry.resource_type
-    when 'payment' then entry.resource_id when 'refund' then refund.payment_id when 'dispute' then dispute.payment_id
-    else entry.id end
+    select id, reason, resource_type, resource_id, reverses,
+           case when resource_type in ('payment', 'refund', 'hold', 'dispute', 'exchange')
+                then coalesce(cast(resource_id as uuid), id) end as own_id
+    from journal_entries where ledger_id = :ledger_id and id = wanted.id limit 1
+) as entry
+join accounts seen on seen.ledger_id = :ledger_id and seen.id = :account_id
+left join lateral (
+    select * from refunds
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'refund' limit 1
+) as refund on true
+left join lateral (
+    select * from processor_calls
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'refund' limit 1
+) as call on true
+left join lateral (
+    select * from disputes
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'dispute' limit 1
+) as dispute on true
+left join lateral (
+    select * from holds
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'hold' limit 1
+) as hold on true
+left join lateral (
+    select * from exchanges
+    where ledger_id = :ledger_id and id = entry.own_id and entry.resource_type = 'exchange' limit 1
+) as exchange on true
+left join lateral (
+    select * from payments
+    where ledger_id = :ledger_id and id = case entry.resource_type
+        when 'payment' then entry.own_id
+        when 'refund' then coalesce(refund.payment_id, call.refunded_payment_id)
+        when 'dispute' then dispute.payment_id
+        else entry.id end
+    limit 1
+) as payment on true
 """)
+"""By what each entry says of itself, with one look-up by key in each table that tells of it.
 
-WITH_UUID = ("payment", "refund", "dispute", "exchange", "hold", "journal_entry")
-"""What entries are posted for, of that which is known by a UUID. A transaction of a client's is not."""
+`limit 1` keeps the planner from joining the whole of a table; which index it takes is still up to its statistics.
+"""
 
 
 async def count_effective_postings(
@@ -96,43 +139,58 @@ async def count_effective_postings(
 async def explain(
     connection: AsyncConnection, ledger_id: UUID, account_id: UUID, entry_ids: Sequence[UUID]
 ) -> dict[UUID, Explanation]:
-    """By journal entry, whatever number of them in one statement."""
+    """By journal entry: two queries, whatever number of entries there is."""
     if not entry_ids:
         return {}
-    rows = await connection.execute(
+    found = await connection.execute(
         _EXPLANATIONS,
         {
             "ledger_id": ledger_id,
             "account_id": account_id,
             "entry_ids": list(dict.fromkeys(entry_ids)),
             "most": COUNTERPARTIES_MAX + 1,
-            "with_uuid": list(WITH_UUID),
         },
     )
-    return dict(await gently(_explanation, rows))
+    rows = found.all()
+    payment_ids = {row.payment_id for row in rows if row.payment_id is not None}
+    schedules = await _schedules_of(connection, ledger_id, payment_ids)
+    return dict(await gently(lambda row: (row.id, _explanation(row, schedules)), rows))
 
 
-def _explanation(row: Row[Any]) -> tuple[UUID, Explanation]:
-    said = _said(row)
-    return row.id, Explanation(
-        reason=row.reason,
-        resource_type=ResourceType(row.resource_type),
-        resource_id=row.resource_id,
-        reference=row.reference,
-        description=row.description if said is None else said,
-        counterparties=row.counterparties,
+async def _schedules_of(
+    connection: AsyncConnection, ledger_id: UUID, payment_ids: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """By payment: the schedule that made it. A run has the further id of its command, whose own the payment has."""
+    if not payment_ids:
+        return {}
+    columns = scheduled_runs.c
+    run_ids = [UUID(int=id_.int + 1) for id_ in payment_ids]
+    wanted = select(columns.payment_id, columns.scheduled_payment_id).where(
+        columns.ledger_id == ledger_id, columns.id == func.any(cast(run_ids, ARRAY(Uuid)))
     )
+    rows = await connection.execute(wanted)
+    return {row.payment_id: row.scheduled_payment_id for row in rows if row.payment_id is not None}
 
 
-def _said(row: Row[Any]) -> str | None:
-    """Why money was given back or is disputed, and what was exchanged: more than the payment's own description."""
-    if row.refund_reason is not None:
-        return str(row.refund_reason)
-    if row.dispute_reason is not None:
-        named = (("code", row.network_reason_code), ("case", row.provider_case_id))
-        further = ", ".join(f"{name} {value}" for name, value in named if value is not None)
-        return f"{row.dispute_reason} ({further})" if further else str(row.dispute_reason)
-    if row.rate is not None:
-        traded = f"{row.sold} to {row.bought} at {render_number(row.rate)}"
-        return traded if row.description is None else f"{row.description} ({traded})"
-    return None
+def _explanation(row: Row[Any], schedules: Mapping[UUID, UUID]) -> Explanation:
+    type_ = ResourceType(row.resource_type)
+    is_entry = type_ is ResourceType.JOURNAL_ENTRY
+    has_counter = row.counter_amount is not None
+    return Explanation(
+        reason=row.reason,
+        reference=row.reference,
+        description=row.description,
+        counterparties=row.counterparties,
+        resource_type=type_,
+        resource_id=row.id if is_entry else row.own_id or row.resource_id,
+        cause=row.cause,
+        payment_id=row.payment_id,
+        network_reason_code=row.network_reason_code,
+        provider_case_id=row.provider_case_id,
+        counter=Countervalue(amount=row.counter_amount, currency=row.counter_currency, rate=row.rate)
+        if has_counter
+        else None,
+        reverses=row.reverses,
+        template=row.resource_id if is_entry else None,
+        scheduled_payment_id=schedules.get(row.payment_id),
+    )

@@ -44,10 +44,8 @@ def objections_to_account(
 
 
 def _of_another_currency(account: AccountState, posting: Posting) -> CurrencyMismatch:
-    wanted = posting.money.currency.code
     return CurrencyMismatch(
-        f"The account holds {account.currency}, and an account has one currency. "
-        f"For {wanted} name another account, such as its code with :{wanted.lower()} behind it.",
+        f"The account holds {account.currency}. {another_account_for(posting.money.currency.code)}",
         account=wire_account_id(account.id),
         currency=account.currency,
     )
@@ -150,3 +148,11 @@ def account_changes(entry: JournalEntry, accounts: Mapping[UUID, AccountState]) 
         if account.groups:
             changes.setdefault(account.id, AccountChange(account, index)).include(posting)
     return list(changes.values())
+
+
+def another_account_for(currency: str) -> str:
+    """What to do where one code was to hold several currencies."""
+    return (
+        f"An account has one currency: for {currency} name another account, such as its code with "
+        f":{currency.lower()} behind it."
+    )

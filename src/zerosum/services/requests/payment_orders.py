@@ -13,7 +13,7 @@ from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, NO_TEXTS, PaymentTexts, PaymentType
 from zerosum.services.requests.conditions import ConditionOrder
 from zerosum.services.requests.personal import PersonalOrder
-from zerosum.services.requests.splits import SplitOrder, names_in
+from zerosum.services.requests.splits import SplitOrder
 from zerosum.services.requests.times import parse_time
 
 _NO_METADATA: Mapping[str, str] = {}
@@ -39,11 +39,6 @@ class PaymentOrder:
     processor: str = INTERNAL_PROCESSOR
     personal: PersonalOrder | None = None
     """Once that is sealed, `metadata` commits to it."""
-
-
-def named_in(order: PaymentOrder) -> list[str]:
-    """All accounts, as it calls them."""
-    return [name for name in (order.payer, order.payee, *names_in(order.splits)) if name]
 
 
 def ordered_content(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -99,3 +94,8 @@ def _split(said: Mapping[str, str]) -> SplitOrder:
         amount=said.get("amount"),
         takes_remainder="remainder" in said,
     )
+
+
+def named_by(order: PaymentOrder) -> list[str]:
+    """Every account that it names itself, the receivers of its splits last."""
+    return [name for name in (order.payer, order.payee, *(split.to for split in order.splits)) if name]
