@@ -51,8 +51,8 @@ def _lasting(body: Any, *, has_instant: bool) -> Any:
     return {name: value for name, value in body.items() if name not in dropped}
 
 
-OF_THE_ASKING = frozenset({"request_id"})
-"""Made anew for each request that is told of a refusal."""
+OF_THE_ASKING = frozenset({"request_id", "as_of"})
+"""Made anew for each request: what is asked of a time to come is as of when it is asked."""
 
 
 def differences(old: Any, new: Any, place: str = "") -> list[str]:
